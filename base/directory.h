@@ -1,0 +1,24 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace stowage {
+
+// mkdir -p: makes the directory and missing parents with `mode`; existing directories keep theirs.
+absl::Status MakeDirectories(const std::string& path, mode_t mode = 0755);
+
+// Names in a directory, sorted by bytes, without "." and "..".
+absl::StatusOr<std::vector<std::string>> ListDirectory(int directory_fd, const std::string& what);
+absl::StatusOr<std::vector<std::string>> ListDirectory(const std::string& path);
+
+// Removes a file or a whole tree, read-only directories included, walking by descriptors without
+// following links. A path that does not exist is OK. Never crosses into another mount.
+absl::Status RemoveTree(const std::string& path);
+
+}  // namespace stowage
