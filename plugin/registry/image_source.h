@@ -9,18 +9,10 @@
 
 #include "absl/status/statusor.h"
 #include "base/digest.h"
+#include "layering/document.h"
 #include "layering/layer_archive.h"
 
 namespace stowage {
-
-// A small immutable blob: manifest, config, closure document.
-struct Document {
-  Digest digest;
-  std::string media_type;
-  std::string content;
-};
-using DocumentPointer =
-    std::shared_ptr<const Document>;  // owners: caches and the requests that are sending it
 
 // What a blob digest stands for.
 using Blob = std::variant<DocumentPointer, std::shared_ptr<const LayerArchive>>;
