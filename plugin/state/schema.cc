@@ -6,21 +6,22 @@ namespace stowage {
 // (AUTOINCREMENT): they are part of directory names and of inode numbers that a kernel may
 // remember.
 const char kSchema[] = R"sql(
--- One row per store path ever shown or served. The number is in the name of its index file and in FUSE node ids.
+-- One row per store path and content ever shown or served (a path that was collected and built again may have other bytes).
+-- The number is in the name of its index file and in FUSE node ids.
 CREATE TABLE objects(
   number INTEGER PRIMARY KEY AUTOINCREMENT,
-  base_name TEXT NOT NULL UNIQUE,
+  base_name TEXT NOT NULL,
   nar_hash TEXT NOT NULL,
-  nar_size INTEGER NOT NULL);
+  UNIQUE(base_name, nar_hash));
 
--- Layers that were hashed here. Remembered for ever: the same layer key always has the same diff_id.
+-- Layers that were hashed here. Remembered for ever: the same content key always has the same diff_id.
 CREATE TABLE layers(
   id INTEGER PRIMARY KEY AUTOINCREMENT,
-  layer_key TEXT NOT NULL UNIQUE,     -- digest over format version and base names; for profiles over their description
+  content_key TEXT NOT NULL UNIQUE,   -- see plugin/images/layer_content_key.h
   kind INTEGER NOT NULL,              -- 0 store paths, 1 profile
   diff_id TEXT NOT NULL,
   size_bytes INTEGER NOT NULL,
-  rooted INTEGER NOT NULL DEFAULT 0); -- 1: GC roots of this layer exist
+  rooted INTEGER NOT NULL DEFAULT 0); -- 1: GC roots for the layer's store paths exist
 CREATE INDEX layers_by_diff_id ON layers(diff_id);
 
 CREATE TABLE layer_objects(
@@ -28,6 +29,7 @@ CREATE TABLE layer_objects(
   position INTEGER NOT NULL,
   object_number INTEGER NOT NULL REFERENCES objects(number),
   PRIMARY KEY(layer_id, position)) WITHOUT ROWID;
+CREATE INDEX layer_objects_by_object ON layer_objects(object_number);
 
 -- Chain IDs (image-spec, config.md) made of layers above: chain = parent chain + one layer.
 CREATE TABLE chains(
@@ -38,12 +40,19 @@ CREATE TABLE chains(
 -- A run of store-path layers as one directory of the FUSE mount.
 CREATE TABLE views(
   number INTEGER PRIMARY KEY AUTOINCREMENT,
-  view_key TEXT NOT NULL UNIQUE);
+  view_key TEXT NOT NULL UNIQUE);     -- digest over format version and the run's diff_ids in order
+
+CREATE TABLE view_layers(
+  view_number INTEGER NOT NULL REFERENCES views(number) ON DELETE CASCADE,
+  position INTEGER NOT NULL,
+  layer_id INTEGER NOT NULL REFERENCES layers(id),
+  PRIMARY KEY(view_number, position)) WITHOUT ROWID;
+CREATE INDEX view_layers_by_layer ON view_layers(layer_id);
 
 -- Manifests, configs and closure documents.
 CREATE TABLE documents(
   digest TEXT PRIMARY KEY,
-  kind INTEGER NOT NULL,              -- 0 manifest, 1 config, 2 closure document
+  kind INTEGER NOT NULL,              -- 0 manifest (referrers too), 1 blob (config, closure document)
   media_type TEXT NOT NULL,
   subject TEXT NOT NULL DEFAULT '',   -- of a referrer: the manifest it is about
   content BLOB NOT NULL);
