@@ -2,8 +2,8 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -44,8 +44,8 @@ class LayerArchive {
   // a store path cannot hold (device, socket, fifo), else the errno's code.
   static absl::StatusOr<LayerArchive> ForStorePaths(const std::string& store_directory,
                                                     absl::Span<const std::string> base_names);
-  // Describes the layer that holds a directory tree as it is: modes kept, owner 0:0, mtime 1
-  // (profile layers).
+  // Describes the layer that holds what is in a directory as it is: permission bits kept, owner
+  // 0:0, mtime 1 (profile layers). Errors: as ForStorePaths.
   static absl::StatusOr<LayerArchive> ForDirectory(const std::string& directory);
 
   LayerArchive(LayerArchive&&) noexcept;
@@ -65,9 +65,9 @@ class LayerArchive {
   absl::StatusOr<LayerDigest> Hash(const std::function<void(uint64_t)>& on_progress) const;
 
  private:
-  struct Index;
-  explicit LayerArchive(Index* index);
-  Index* index_;
+  struct Contents;
+  explicit LayerArchive(std::unique_ptr<const Contents> contents);
+  std::unique_ptr<const Contents> contents_;
 };
 
 }  // namespace stowage
