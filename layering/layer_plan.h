@@ -37,8 +37,8 @@ struct LayerPlanOptions {
   // Layers of store paths, 1..kMaxLayers; the profile layer is extra. Docker's graph drivers take
   // about 125 layers, 94 leave room for a Dockerfile's own.
   int max_layers = 94;
-  // Store paths below this many bytes never get a layer of their own (if others can be joined with
-  // them). 0: no such floor.
+  // Store paths below this many bytes go into the shared layers of the tail, whatever room is left.
+  // 0: no such floor.
   uint64_t min_layer_bytes = 0;
 };
 
