@@ -20,7 +20,7 @@ namespace stowage {
 // Escape, for what an OCI name cannot carry (distribution-spec, "Pulling manifests"): `--xHH` is
 // the ASCII character with that hexadecimal code, exactly so, not folded: `libstdc--x2b--x2b` is
 // libstdc++. Where an attribute begins with an escape, an `x` goes before it, which is no part of
-// the attribute: `x--x5fopen` is _open. Every attribute name of printable ASCII has one canonical
+// the attribute: `x--x5fopen` is _open. Every attribute name of visible ASCII has one canonical
 // spelling, whatever it contains; upper case needs an escape only where two attributes differ in
 // nothing but case.
 class ImageReference {
