@@ -2,11 +2,8 @@
 
 namespace stowage {
 
-// Labels that containerd, its unpacker and we agree on.
-
-// On Prepare: chain ID of the layer that the snapshot is for. containerd passes it to the
-// snapshotter.
-inline constexpr char kSnapshotRefLabel[] = "containerd.io/snapshot.ref";
+// Labels that containerd and we agree on; "containerd.io/snapshot.ref" stands in
+// plugin/snapshots/snapshotter.h.
 
 // Set by our snapshotter, and only by it, to "true" on committed snapshots that stand for layers in
 // the Nix store. It lies outside containerd.io/snapshot/, so no image annotation can be inherited

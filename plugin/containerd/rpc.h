@@ -1,17 +1,15 @@
 #pragma once
 
+#include <grpcpp/channel.h>
+#include <grpcpp/client_context.h>
+#include <grpcpp/support/status.h>
+
 #include <memory>
 #include <string>
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
-
-namespace grpc {
-class Channel;
-class ClientContext;
-class Status;
-}  // namespace grpc
 
 namespace stowage {
 
