@@ -68,12 +68,12 @@ rm -rf "$out/share/lintian" "$out/share/bug" "$out/var" "$out/run"
 
 while read -r action name first rest; do
   file=$out/$name
+  # shellcheck disable=SC2086 # $first and $rest are lists
   case $action in
     e) [ ! -f "$file" ] || patch_elf "$file" "$first" "$rest" ;;
     s) [ ! -f "$file" ] || sed -i "1s|^.*|#!$first${rest:+ $rest}|" "$file" ;;
     l) mkdir -p "${file%/*}"
        { [ -e "$file" ] && [ ! -L "$file" ]; } || ln -sfn "$first" "$file" ;;
-    # shellcheck disable=SC2086
     w) wrap_program "$file" $first $rest ;;
   esac
 done < "$planPath"
