@@ -37,9 +37,10 @@ missing_packages() {
 
 # install_packages LIST...: installs what is missing of the lists; nothing it installs is started.
 install_packages() {
-  local missing policy=/usr/sbin/policy-rc.d had_policy=yes status=0
-  mapfile -t missing < <(missing_packages "$@")
-  [ ${#missing[@]} -gt 0 ] || return 0
+  local listed missing policy=/usr/sbin/policy-rc.d had_policy=yes status=0
+  listed=$(missing_packages "$@") # no process substitution: a bare chroot has no /dev/fd
+  [ -n "$listed" ] || return 0
+  mapfile -t missing <<< "$listed"
   say "Installing ${#missing[@]} packages: ${missing[*]}"
   export DEBIAN_FRONTEND=noninteractive
   retry 3 apt-get update -qq || fail "apt-get update failed: see its message above"
