@@ -9,8 +9,9 @@ run_in_sandbox() {
   scratch=$(mktemp -d "${TMPDIR:-/tmp}/stowage.XXXXXX")
   # `unshare` ends with this script, and what it started ends with it (--kill-child). It runs in the background since
   # bash would put off the traps until a foreground command ends.
-  setpriv --pdeathsig TERM unshare --mount --pid --fork --kill-child --propagation private \
-    "${root_dir:?}/scripts/lib/sandbox_init" "$scratch" "$@" <&0 &
+  setpriv --pdeathsig TERM unshare --mount --pid --fork --kill-child --propagation unchanged \
+    python3 "${root_dir:?}/scripts/lib/private_mounts.py" "$scratch" \
+    "$root_dir/scripts/lib/sandbox_init" "$scratch" "$@" <&0 &
   child=$!
   # shellcheck disable=SC2064 # expanded now on purpose: the names are local
   trap "kill $child 2>/dev/null; wait $child 2>/dev/null; rm -rf --one-file-system '$scratch'" EXIT
