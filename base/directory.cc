@@ -61,8 +61,7 @@ absl::Status RemoveAt(int parent_fd, const std::string& name, dev_t device,
 absl::Status MakeDirectories(const std::string& path, mode_t mode) {
   if (::mkdir(path.c_str(), mode) == 0) return absl::OkStatus();
   if (errno == EEXIST) {
-    struct stat status;
-    if (::stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode)) return absl::OkStatus();
+    if (DirectoryExists(path)) return absl::OkStatus();
     return absl::ErrnoToStatus(ENOTDIR, absl::StrCat("create directory ", path));
   }
   const std::string parent = std::filesystem::path(path).parent_path().string();
@@ -72,6 +71,11 @@ absl::Status MakeDirectories(const std::string& path, mode_t mode) {
   if (::mkdir(path.c_str(), mode) != 0 && errno != EEXIST)
     return absl::ErrnoToStatus(errno, absl::StrCat("create directory ", path));
   return absl::OkStatus();
+}
+
+bool DirectoryExists(const std::string& path) {
+  struct stat status;
+  return ::stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
 }
 
 absl::StatusOr<std::vector<std::string>> ListDirectory(int directory_fd, const std::string& what) {

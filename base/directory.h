@@ -13,6 +13,9 @@ namespace stowage {
 // mkdir -p: makes the directory and missing parents with `mode`; existing directories keep theirs.
 absl::Status MakeDirectories(const std::string& path, mode_t mode = 0755);
 
+// True if `path` is a directory (or a link to one).
+bool DirectoryExists(const std::string& path);
+
 // Names in a directory, sorted by bytes, without "." and "..".
 absl::StatusOr<std::vector<std::string>> ListDirectory(int directory_fd, const std::string& what);
 absl::StatusOr<std::vector<std::string>> ListDirectory(const std::string& path);

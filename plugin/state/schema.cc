@@ -21,7 +21,8 @@ CREATE TABLE layers(
   kind INTEGER NOT NULL,              -- 0 store paths, 1 profile
   diff_id TEXT NOT NULL,
   size_bytes INTEGER NOT NULL,
-  rooted INTEGER NOT NULL DEFAULT 0); -- 1: GC roots for the layer's store paths exist
+  rooted INTEGER NOT NULL DEFAULT 0,  -- 1: GC roots for the layer's store paths exist
+  hold_until INTEGER NOT NULL DEFAULT 0);  -- the roots stay at least until then
 CREATE INDEX layers_by_diff_id ON layers(diff_id);
 
 CREATE TABLE layer_objects(
@@ -66,8 +67,7 @@ CREATE TABLE images(
   config_digest TEXT NOT NULL,
   chain_id TEXT NOT NULL,
   summary TEXT NOT NULL,              -- JSON: what `stowage inspect` shows
-  hold_until INTEGER NOT NULL,        -- the layers' roots stay at least until then
-  used_at INTEGER NOT NULL);
+  made_at INTEGER NOT NULL);
 CREATE INDEX images_by_manifest ON images(manifest_digest);
 
 CREATE TABLE image_layers(
@@ -98,6 +98,8 @@ CREATE TABLE snapshots(
   usage_bytes INTEGER NOT NULL DEFAULT 0,   -- of committed snapshots
   usage_inodes INTEGER NOT NULL DEFAULT 0);
 CREATE INDEX snapshots_by_parent ON snapshots(parent_id);
+-- containerd finds a remote snapshot by its chain ID and its parent.
+CREATE UNIQUE INDEX snapshots_remote ON snapshots(chain_id, ifnull(parent_id, 0)) WHERE chain_id != '';
 
 CREATE TABLE snapshot_labels(
   snapshot_id INTEGER NOT NULL REFERENCES snapshots(id) ON DELETE CASCADE,

@@ -1,0 +1,162 @@
+#include "plugin/images/fuse_views.h"
+
+#include <unistd.h>
+
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_set.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "base/annotate.h"
+#include "base/atomic_file.h"
+#include "base/directory.h"
+#include "base/file.h"
+#include "base/parallel.h"
+#include "base/status_macros.h"
+#include "fuse/index_writer.h"
+#include "plugin/images/cache_key.h"
+
+namespace stowage {
+namespace {
+
+// The kernel's identity of this boot; index files carry it in a file beside them.
+absl::StatusOr<std::string> BootId() { return ReadFile("/proc/sys/kernel/random/boot_id", 100); }
+
+absl::Status DropIndexesOfAnEarlierBoot(const std::string& state_directory) {
+  STOWAGE_ASSIGN_OR_RETURN(const std::string boot_id, BootId());
+  const std::string stamp = state_directory + "/boot_id";
+  const auto written = ReadFile(stamp, 100);
+  if (written.ok() && *written == boot_id) return absl::OkStatus();
+  STOWAGE_RETURN_IF_ERROR(RemoveTree(state_directory + "/objects"));
+  STOWAGE_RETURN_IF_ERROR(RemoveTree(state_directory + "/views"));
+  STOWAGE_RETURN_IF_ERROR(MakeDirectories(state_directory + "/objects"));
+  STOWAGE_RETURN_IF_ERROR(MakeDirectories(state_directory + "/views"));
+  return WriteFileAtomically(stamp, boot_id);
+}
+
+Digest ViewKey(absl::Span<const LayerRecord> run) {
+  std::vector<std::string> texts = {"stowage view 1"};
+  for (const LayerRecord& layer : run) texts.push_back(layer.diff_id.ToString());
+  return DelimitedDigest(texts);
+}
+
+// True if a mount shows this view: an overlay with the view as a lower directory, or a bind of it. containerd shortens long
+// option texts to relative paths, so a relative path that ends in the number counts as well.
+bool Shows(const MountEntry& entry, const std::string& mountpoint, int64_t view_number) {
+  const std::string last = absl::StrCat("/", view_number);
+  if (entry.file_system == "fuse") return entry.root == last && entry.mountpoint != mountpoint;
+  if (entry.file_system != "overlay") return false;
+  for (absl::string_view option : absl::StrSplit(entry.super_options, absl::ByAnyChar(",:="))) {
+    if (option == mountpoint + last) return true;
+    if (!option.empty() && option[0] != '/' && absl::EndsWith(absl::StrCat("/", option), last)) return true;
+  }
+  return false;
+}
+
+bool Exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<FuseViews>> FuseViews::Open(const FuseViewsOptions& options, LayerTable& layers) {
+  STOWAGE_RETURN_IF_ERROR(MakeDirectories(options.state_directory + "/objects"));
+  STOWAGE_RETURN_IF_ERROR(MakeDirectories(options.state_directory + "/views"));
+  STOWAGE_RETURN_IF_ERROR(DropIndexesOfAnEarlierBoot(options.state_directory));
+  STOWAGE_ASSIGN_OR_RETURN(MountTable mounts, MountTable::Open());
+  STOWAGE_ASSIGN_OR_RETURN(UniqueFd store, OpenAt(AT_FDCWD, options.store_directory, O_PATH | O_DIRECTORY));
+  return std::unique_ptr<FuseViews>(new FuseViews(options, layers, std::move(mounts), std::move(store)));
+}
+
+std::string FuseViews::ObjectFile(int64_t number) const {
+  return absl::StrCat(options_.state_directory, "/objects/", number);
+}
+
+std::string FuseViews::ViewFile(int64_t number) const {
+  return absl::StrCat(options_.state_directory, "/views/", number);
+}
+
+absl::Status FuseViews::IndexObjects(absl::Span<const ObjectRecord> objects) {
+  std::vector<const ObjectRecord*> missing;
+  for (const ObjectRecord& object : objects) {
+    if (!Exists(ObjectFile(object.number))) missing.push_back(&object);
+  }
+  return ParallelFor(missing.size(), AvailableCpus(), [&](size_t i) {
+    const ObjectRecord& object = *missing[i];
+    return Annotate(WriteObjectIndex(store_.get(), object.base_name, static_cast<uint64_t>(object.number),
+                                     ObjectFile(object.number))
+                        .status(),
+                    absl::StrCat("index ", options_.store_directory, "/", object.base_name));
+  });
+}
+
+absl::StatusOr<int64_t> FuseViews::EnsureView(absl::Span<const LayerRecord> run) {
+  const Digest key = ViewKey(run);
+  {
+    const absl::MutexLock lock(&mutex_);
+    if (const auto found = written_.find(key); found != written_.end()) return found->second;
+  }
+  std::vector<int64_t> ids;
+  for (const LayerRecord& layer : run) ids.push_back(layer.id);
+  STOWAGE_ASSIGN_OR_RETURN(const int64_t number, layers_.ViewNumber(key, ids));
+  if (!Exists(ViewFile(number))) {
+    STOWAGE_ASSIGN_OR_RETURN(const std::vector<ObjectRecord> objects, layers_.Objects(ids));
+    STOWAGE_RETURN_IF_ERROR(IndexObjects(objects));
+    std::vector<ViewSlot> slots;
+    for (const ObjectRecord& object : objects)
+      slots.push_back({object.base_name, static_cast<uint64_t>(object.number)});
+    STOWAGE_RETURN_IF_ERROR(
+        Annotate(WriteView(static_cast<uint64_t>(number), slots, ViewFile(number)), "write a view for stowage-fuse"));
+  }
+  const absl::MutexLock lock(&mutex_);
+  written_[key] = number;
+  return number;
+}
+
+absl::Status FuseViews::Write(absl::Span<const LayerRecord> run) { return EnsureView(run).status(); }
+
+absl::StatusOr<std::string> FuseViews::Directory(absl::Span<const LayerRecord> run) {
+  STOWAGE_ASSIGN_OR_RETURN(const bool mounted, Mounted());
+  if (!mounted)
+    return absl::FailedPreconditionError(
+        absl::StrCat("stowage-fuse has nothing mounted at ", options_.mountpoint,
+                     " in the mount namespace of stowaged: start it with 'stowage-fuse --state ", options_.state_directory,
+                     " --mountpoint ", options_.mountpoint, "'"));
+  STOWAGE_ASSIGN_OR_RETURN(const int64_t number, EnsureView(run));
+  return absl::StrCat(options_.mountpoint, "/", number);
+}
+
+absl::StatusOr<bool> FuseViews::InUse(int64_t view_number) {
+  STOWAGE_ASSIGN_OR_RETURN(const std::vector<MountEntry> entries, mounts_.Entries());
+  for (const MountEntry& entry : entries) {
+    if (Shows(entry, options_.mountpoint, view_number)) return true;
+  }
+  return false;
+}
+
+absl::Status FuseViews::RemoveUnneeded() {
+  STOWAGE_ASSIGN_OR_RETURN(const std::vector<int64_t> views, layers_.UnneededViews());
+  for (const int64_t view : views) {
+    STOWAGE_ASSIGN_OR_RETURN(const bool in_use, InUse(view));
+    if (in_use) continue;
+    {
+      const absl::MutexLock lock(&mutex_);
+      absl::erase_if(written_, [view](const auto& entry) { return entry.second == view; });
+    }
+    // The row goes first: without it the number is never given out again, and a file left behind is found below.
+    STOWAGE_RETURN_IF_ERROR(layers_.ForgetView(view));
+    STOWAGE_RETURN_IF_ERROR(RemoveTree(ViewFile(view)));
+  }
+  STOWAGE_ASSIGN_OR_RETURN(const std::vector<int64_t> needed, layers_.NeededObjects());
+  const absl::flat_hash_set<int64_t> keep(needed.begin(), needed.end());
+  STOWAGE_ASSIGN_OR_RETURN(const std::vector<std::string> files, ListDirectory(options_.state_directory + "/objects"));
+  for (const std::string& file : files) {
+    int64_t number;
+    if (absl::SimpleAtoi(file, &number) && keep.contains(number)) continue;
+    STOWAGE_RETURN_IF_ERROR(RemoveTree(absl::StrCat(options_.state_directory, "/objects/", file)));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace stowage

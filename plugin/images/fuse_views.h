@@ -1,0 +1,65 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/types/span.h"
+#include "base/unique_fd.h"
+#include "plugin/images/layer_table.h"
+#include "plugin/images/mount_table.h"
+
+namespace stowage {
+
+struct FuseViewsOptions {
+  std::string state_directory;                 // holds objects/ and views/, which stowage-fuse reads
+  std::string mountpoint;                      // where stowage-fuse has mounted
+  std::string store_directory = "/nix/store";
+};
+
+// The index files that stowage-fuse serves: one per store path, one per run of layers that is mounted somewhere. Thread-safe.
+class FuseViews {
+ public:
+  // Makes the directories. When the machine has been started anew since the files were written they are dropped: they are
+  // not synced one by one, and no mount has survived.
+  static absl::StatusOr<std::unique_ptr<FuseViews>> Open(const FuseViewsOptions& options, LayerTable& layers);
+
+  // Writes the index of every object that has none. Time: proportional to what is missing, plus one access(2) per object.
+  absl::Status IndexObjects(absl::Span<const ObjectRecord> objects);
+
+  // The directory of the FUSE mount that shows a run of store-path layers (base first). Writes the view if it is not there.
+  // Errors: FailedPrecondition if stowage-fuse has not mounted; NotFound if a store path is gone.
+  absl::StatusOr<std::string> Directory(absl::Span<const LayerRecord> run);
+
+  // The same without asking whether stowage-fuse is there: for the time before anything is mounted.
+  absl::Status Write(absl::Span<const LayerRecord> run);
+
+  // Removes views of layers without roots that no mount uses, and index files that nothing needs. No layer may be recorded
+  // meanwhile.
+  absl::Status RemoveUnneeded();
+
+  absl::StatusOr<bool> Mounted() { return mounts_.IsMountedAs(options_.mountpoint, "fuse"); }
+  const std::string& mountpoint() const { return options_.mountpoint; }
+
+ private:
+  FuseViews(const FuseViewsOptions& options, LayerTable& layers, MountTable mounts, UniqueFd store)
+      : options_(options), layers_(layers), mounts_(std::move(mounts)), store_(std::move(store)) {}
+  std::string ObjectFile(int64_t number) const;
+  std::string ViewFile(int64_t number) const;
+  absl::StatusOr<int64_t> EnsureView(absl::Span<const LayerRecord> run);
+  absl::StatusOr<bool> InUse(int64_t view_number);
+
+  const FuseViewsOptions options_;
+  LayerTable& layers_;
+  MountTable mounts_;
+  const UniqueFd store_;
+  absl::Mutex mutex_;
+  // Views known to be written, so that a mount costs one look-up however many layers there are.
+  absl::flat_hash_map<Digest, int64_t> written_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace stowage

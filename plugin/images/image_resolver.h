@@ -1,0 +1,83 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "base/log.h"
+#include "base/thread_pool.h"
+#include "nix/closure_reader.h"
+#include "nix/evaluation.h"
+#include "nix/image_reference.h"
+#include "nix/package_source.h"
+#include "nix/realisation.h"
+#include "plugin/images/image_builder.h"
+#include "plugin/images/image_table.h"
+#include "plugin/images/layer_catalog.h"
+#include "plugin/images/resolve_job.h"
+
+namespace stowage {
+
+struct ImageResolverOptions {
+  PackageSourceOptions source;
+  NixOptions nix;
+  std::vector<std::string> always;  // packages added where the set has them
+  std::vector<std::string> shell;   // what the meta-package `shell` stands for
+  ImageBuilderOptions builder;
+  absl::Duration tag_lifetime;
+  absl::Duration evaluation_timeout;
+  absl::Duration build_timeout;
+  size_t concurrent_resolves = 4;
+};
+
+// Turns references into images: tag to revision, evaluation, realisation, closure, image, each step remembered where its
+// result cannot change. One run per reference at a time; whoever asks meanwhile joins it. A run goes on when everybody who
+// waits for it has left. Thread-safe.
+class ImageResolver {
+ public:
+  static absl::StatusOr<std::unique_ptr<ImageResolver>> Open(ImageResolverOptions options, LayerCatalog& catalog,
+                                                             ImageTable& images, LogFunction log);
+  // Cancels what is running and waits for it.
+  ~ImageResolver();
+
+  // The image that a tag meant within the tag's lifetime, if all of it is still there; nothing otherwise. Milliseconds.
+  std::optional<ResolvedImage> Remembered(const ImageReference& reference);
+
+  // Resolves, or joins the run that does.
+  std::shared_ptr<ResolveJob> Resolve(const ImageReference& reference);
+
+  std::string DescribeSource() const { return source_->Describe(); }
+
+ private:
+  class Run;
+
+  ImageResolver(ImageResolverOptions options, LayerCatalog& catalog, ImageTable& images, LogFunction log,
+                std::unique_ptr<PackageSource> source, std::unique_ptr<ClosureReader> closures, std::string plan_identity);
+  void Work(const ImageReference& reference, const std::shared_ptr<ResolveJob>& job);
+
+  const ImageResolverOptions options_;
+  LayerCatalog& catalog_;
+  ImageTable& images_;
+  const LogFunction log_;
+  const std::unique_ptr<PackageSource> source_;
+  const std::unique_ptr<ClosureReader> closures_;
+  const std::string plan_identity_;
+  NixEvaluator evaluator_;
+  NixRealiser realiser_;
+  ImageBuilder builder_;
+  std::stop_source stop_;
+  absl::Mutex mutex_;
+  // Owners of a job: this map until it is finished, its run, and those who wait.
+  absl::flat_hash_map<std::string, std::shared_ptr<ResolveJob>> running_ ABSL_GUARDED_BY(mutex_);
+  uint64_t runs_ ABSL_GUARDED_BY(mutex_) = 0;
+  ThreadPool pool_;  // last: its destructor waits for runs that use the members above
+};
+
+}  // namespace stowage

@@ -1,0 +1,66 @@
+#include "plugin/images/image_service.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/parallel.h"
+#include "base/status_macros.h"
+#include "nix/image_reference.h"
+
+namespace stowage {
+
+size_t ImageService::AvailableThreads() { return 2 * AvailableCpus(); }
+
+void ImageService::ResolveManifest(const ManifestRequest& request,
+                                   std::function<void(absl::StatusOr<DocumentPointer>)> done) {
+  const auto reference = ImageReference::FromRepository(request.name, request.tag);
+  if (!reference.ok()) return done(reference.status());
+  if (const std::optional<ResolvedImage> image = resolver_.Remembered(*reference))
+    return done(images_.FindManifest(image->image.manifest_digest));
+  resolver_.Resolve(*reference)->OnFinished([this, done = std::move(done)](const ResolveJob::Result& result) {
+    if (!result.ok()) return done(result.status());
+    done(images_.FindManifest(result->image.manifest_digest));
+  });
+}
+
+absl::StatusOr<DocumentPointer> ImageService::FindManifest(const Digest& digest) {
+  STOWAGE_ASSIGN_OR_RETURN(DocumentPointer manifest, images_.FindManifest(digest));
+  STOWAGE_RETURN_IF_ERROR(images_.HoldImage(digest, absl::Now() + hold_));
+  return manifest;
+}
+
+absl::StatusOr<Blob> ImageService::FindBlob(const Digest& digest) {
+  auto document = images_.FindBlob(digest);
+  if (document.ok()) return Blob(*std::move(document));
+  if (!absl::IsNotFound(document.status())) return document.status();
+  STOWAGE_ASSIGN_OR_RETURN(std::shared_ptr<const LayerArchive> archive, catalog_.Archive(digest));
+  STOWAGE_RETURN_IF_ERROR(images_.HoldLayer(digest, absl::Now() + hold_));
+  return Blob(std::move(archive));
+}
+
+void ImageService::OpenBlob(const Digest& digest, std::function<void(absl::StatusOr<Blob>)> done) {
+  pool_.Submit([this, digest, done = std::move(done)] { done(FindBlob(digest)); });
+}
+
+absl::StatusOr<uint64_t> ImageService::BlobSize(const Digest& digest) {
+  if (const auto document = images_.FindBlob(digest); document.ok()) return (*document)->content.size();
+  STOWAGE_ASSIGN_OR_RETURN(const LayerRecord layer, catalog_.table().FindByDiffId(digest));
+  if (!layer.rooted)
+    return absl::NotFoundError(absl::StrCat("layer ", digest.ToString(), " is not held any longer: pull the image again"));
+  return layer.size_bytes;
+}
+
+absl::StatusOr<std::vector<std::string>> ImageService::ListTags(const std::string& name) {
+  STOWAGE_ASSIGN_OR_RETURN(const ImageReference reference, ImageReference::FromRepository(name, "latest"));
+  return images_.Tags(reference.name());
+}
+
+std::vector<Referrer> ImageService::Referrers(const Digest& digest) {
+  std::vector<Referrer> referrers;
+  const auto records = images_.Referrers(digest);
+  if (!records.ok()) return referrers;
+  for (const ReferrerRecord& record : *records) referrers.push_back({record.artifact_type, record.manifest});
+  return referrers;
+}
+
+}  // namespace stowage

@@ -1,0 +1,178 @@
+#include "plugin/images/layer_catalog.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "absl/container/flat_hash_set.h"
+#include "absl/strings/str_cat.h"
+#include "base/annotate.h"
+#include "base/directory.h"
+#include "base/file.h"
+#include "base/status_macros.h"
+
+namespace stowage {
+namespace {
+
+// An archive of 10,000 files is some hundred kilobytes; a pull reads all layers of an image at about the same time.
+constexpr size_t kKeptArchives = 256;
+
+// The name under which GcRoots keeps a layer's roots.
+std::string RootHolder(const LayerRecord& layer) { return layer.content_key.hex(); }
+
+absl::Status CheckExists(int directory_fd, const std::string& name, absl::string_view directory) {
+  struct stat status;
+  if (::fstatat(directory_fd, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0) return absl::OkStatus();
+  return absl::ErrnoToStatus(errno, absl::StrCat(directory, "/", name));
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<LayerCatalog>> LayerCatalog::Open(const LayerCatalogOptions& options) {
+  STOWAGE_RETURN_IF_ERROR(MakeDirectories(options.state_directory + "/profiles"));
+  STOWAGE_RETURN_IF_ERROR(MakeDirectories(options.gc_roots_directory));
+  STOWAGE_ASSIGN_OR_RETURN(std::unique_ptr<LayerTable> table,
+                           LayerTable::Open(options.state_directory + "/stowage.db"));
+  STOWAGE_ASSIGN_OR_RETURN(std::unique_ptr<FuseViews> views,
+                           FuseViews::Open({options.state_directory, options.fuse_mountpoint, options.store_directory},
+                                           *table));
+  std::unique_ptr<LayerCatalog> catalog(new LayerCatalog(options, std::move(table), std::move(views)));
+  STOWAGE_RETURN_IF_ERROR(Annotate(catalog->ReconcileRoots(), "compare the GC roots with the database"));
+  return catalog;
+}
+
+absl::Status LayerCatalog::ReconcileRoots() {
+  STOWAGE_ASSIGN_OR_RETURN(const std::vector<std::string> holders, gc_roots_.Holders());
+  STOWAGE_ASSIGN_OR_RETURN(const std::vector<LayerRecord> rooted, table_->RootedLayers());
+  const absl::flat_hash_set<std::string> present(holders.begin(), holders.end());
+  absl::flat_hash_set<std::string> claimed;
+  std::vector<int64_t> lost;
+  for (const LayerRecord& layer : rooted) {
+    if (layer.kind == LayerKind::kStorePaths && !present.contains(RootHolder(layer))) {
+      lost.push_back(layer.id);
+    } else {
+      claimed.insert(RootHolder(layer));
+    }
+  }
+  STOWAGE_RETURN_IF_ERROR(table_->SetRooted(lost, false));
+  for (const std::string& holder : holders) {
+    if (!claimed.contains(holder)) STOWAGE_RETURN_IF_ERROR(gc_roots_.Remove(holder));
+  }
+  return absl::OkStatus();
+}
+
+std::string LayerCatalog::ProfileDirectory(const LayerRecord& profile) const {
+  return absl::StrCat(options_.state_directory, "/profiles/", profile.diff_id.hex());
+}
+
+absl::Status LayerCatalog::Root(const LayerRecord& layer, absl::Span<const StorePath> top_paths) {
+  if (layer.kind == LayerKind::kStorePaths) STOWAGE_RETURN_IF_ERROR(gc_roots_.Add(RootHolder(layer), top_paths));
+  return table_->SetRooted({layer.id}, true);
+}
+
+absl::Status LayerCatalog::CheckPresent(absl::Span<const int64_t> layers) {
+  STOWAGE_ASSIGN_OR_RETURN(const std::vector<LayerRecord> records, table_->FindAll(layers));
+  for (const LayerRecord& layer : records) {
+    if (!layer.rooted) return absl::NotFoundError(absl::StrCat("layer ", layer.diff_id.ToString(), " is not held here"));
+    if (layer.kind == LayerKind::kProfile)
+      STOWAGE_RETURN_IF_ERROR(
+          CheckExists(AT_FDCWD, ProfileDirectory(layer), absl::string_view("profile directory ")));
+  }
+  STOWAGE_ASSIGN_OR_RETURN(const std::vector<ObjectRecord> objects, table_->Objects(layers));
+  STOWAGE_ASSIGN_OR_RETURN(const UniqueFd store, OpenAt(AT_FDCWD, options_.store_directory, O_PATH | O_DIRECTORY));
+  for (const ObjectRecord& object : objects)
+    STOWAGE_RETURN_IF_ERROR(CheckExists(store.get(), object.base_name, options_.store_directory));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::shared_ptr<const LayerArchive>> LayerCatalog::Archive(const Digest& diff_id) {
+  {
+    const absl::MutexLock lock(&mutex_);
+    const auto found =
+        std::find_if(archives_.begin(), archives_.end(), [&](const auto& entry) { return entry.first == diff_id; });
+    if (found != archives_.end()) {
+      std::rotate(found, found + 1, archives_.end());
+      return archives_.back().second;
+    }
+  }
+  STOWAGE_ASSIGN_OR_RETURN(const LayerRecord layer, table_->FindByDiffId(diff_id));
+  if (!layer.rooted)
+    return absl::NotFoundError(absl::StrCat("layer ", diff_id.ToString(), " is not held any longer: pull the image again"));
+  std::vector<std::string> base_names;
+  STOWAGE_ASSIGN_OR_RETURN(const std::vector<ObjectRecord> objects, table_->Objects({layer.id}));
+  for (const ObjectRecord& object : objects) base_names.push_back(object.base_name);
+  STOWAGE_ASSIGN_OR_RETURN(LayerArchive archive,
+                           layer.kind == LayerKind::kProfile
+                               ? LayerArchive::ForDirectory(ProfileDirectory(layer))
+                               : LayerArchive::ForStorePaths(options_.store_directory, base_names));
+  if (archive.size_bytes() != layer.size_bytes)
+    return absl::DataLossError(absl::StrCat("layer ", diff_id.ToString(), " has ", archive.size_bytes(),
+                                            " bytes instead of ", layer.size_bytes,
+                                            ": its store paths were changed; try 'nix-store --verify --check-contents'"));
+  auto shared = std::make_shared<const LayerArchive>(std::move(archive));
+  const absl::MutexLock lock(&mutex_);
+  archives_.emplace_back(diff_id, shared);
+  if (archives_.size() > kKeptArchives) archives_.erase(archives_.begin());
+  return shared;
+}
+
+absl::StatusOr<std::vector<int64_t>> LayerCatalog::FindChain(const Digest& chain_id,
+                                                             const std::optional<Digest>& parent_chain_id) {
+  std::vector<int64_t> layers;
+  if (parent_chain_id) {
+    STOWAGE_ASSIGN_OR_RETURN(const int64_t top, table_->TopLayer(chain_id, *parent_chain_id));
+    layers.push_back(top);
+  } else {
+    STOWAGE_ASSIGN_OR_RETURN(layers, table_->ChainLayers(chain_id));
+  }
+  STOWAGE_RETURN_IF_ERROR(CheckPresent(layers));
+  return layers;
+}
+
+absl::StatusOr<std::vector<std::string>> LayerCatalog::LowerDirectories(absl::Span<const int64_t> layers) {
+  STOWAGE_ASSIGN_OR_RETURN(const std::vector<LayerRecord> records, table_->FindAll(layers));
+  std::vector<std::string> directories;  // base first until the end
+  for (auto layer = records.begin(); layer != records.end();) {
+    if (layer->kind == LayerKind::kProfile) {
+      directories.push_back(ProfileDirectory(*layer++));
+      continue;
+    }
+    const auto end = std::find_if(layer, records.end(), [](const LayerRecord& l) { return l.kind == LayerKind::kProfile; });
+    const absl::Span<const LayerRecord> run(&*layer, static_cast<size_t>(end - layer));
+    STOWAGE_ASSIGN_OR_RETURN(std::string directory, views_->Directory(run));
+    directories.push_back(std::move(directory));
+    layer = end;
+  }
+  std::reverse(directories.begin(), directories.end());
+  return directories;
+}
+
+void LayerCatalog::SnapshotsRemoved() {
+  if (wake_) wake_();
+}
+
+absl::Status LayerCatalog::DropRoots(const LayerRecord& layer) {
+  // The claim goes first: roots without a claim are removed at the next start, a claim without roots would be a lie.
+  STOWAGE_RETURN_IF_ERROR(table_->SetRooted({layer.id}, false));
+  if (layer.kind == LayerKind::kStorePaths) return gc_roots_.Remove(RootHolder(layer));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<size_t> LayerCatalog::Collect(absl::Time now) {
+  const absl::MutexLock keep_recording_away(&collecting_);
+  STOWAGE_ASSIGN_OR_RETURN(const std::vector<LayerRecord> unneeded, table_->UnneededLayers(now));
+  if (unneeded.empty()) return 0;
+  for (const LayerRecord& layer : unneeded) STOWAGE_RETURN_IF_ERROR(DropRoots(layer));
+  {
+    const absl::MutexLock lock(&mutex_);
+    archives_.clear();
+  }
+  STOWAGE_RETURN_IF_ERROR(views_->RemoveUnneeded());
+  return unneeded.size();
+}
+
+}  // namespace stowage

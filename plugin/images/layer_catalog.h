@@ -1,0 +1,84 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/types/span.h"
+#include "layering/layer_archive.h"
+#include "nix/gc_roots.h"
+#include "plugin/images/fuse_views.h"
+#include "plugin/images/layer_table.h"
+#include "plugin/snapshots/remote_layers.h"
+
+namespace stowage {
+
+struct LayerCatalogOptions {
+  std::string state_directory;
+  std::string gc_roots_directory;
+  std::string fuse_mountpoint;
+  std::string store_directory = "/nix/store";
+};
+
+// The layers of this node: what they hold, what keeps them alive, how they are shown and read. Thread-safe.
+class LayerCatalog : public RemoteLayers {
+ public:
+  // Restores the catalog and brings GC roots and the database to the same state, in both directions: roots that no layer
+  // claims go, layers whose roots are gone lose the claim.
+  static absl::StatusOr<std::unique_ptr<LayerCatalog>> Open(const LayerCatalogOptions& options);
+
+  LayerTable& table() { return *table_; }
+  FuseViews& views() { return *views_; }
+  GcRoots& gc_roots() { return gc_roots_; }
+  std::string ProfileDirectory(const LayerRecord& profile) const;
+
+  // Held (shared) from the moment that layers are recorded until something holds them, so that Collect keeps away.
+  absl::Mutex& collecting() ABSL_LOCK_RETURNED(collecting_) { return collecting_; }
+
+  // Makes the GC roots of a layer. The store paths must be held by something else meanwhile.
+  // top_paths: those store paths of the layer that no other path of it refers to.
+  absl::Status Root(const LayerRecord& layer, absl::Span<const StorePath> top_paths);
+
+  // Errors: NotFound naming the first store path or profile that is gone.
+  absl::Status CheckPresent(absl::Span<const int64_t> layers);
+
+  // The tar of a layer. Recently used ones are kept open. Errors: NotFound if the layer is unknown or its paths are gone.
+  absl::StatusOr<std::shared_ptr<const LayerArchive>> Archive(const Digest& diff_id);
+
+  // RemoteLayers:
+  absl::StatusOr<std::vector<int64_t>> FindChain(const Digest& chain_id,
+                                                 const std::optional<Digest>& parent_chain_id) override;
+  absl::StatusOr<std::vector<std::string>> LowerDirectories(absl::Span<const int64_t> layers) override;
+  void SnapshotsRemoved() override;
+
+  // Called (on any thread) when something may be collectable.
+  void OnSnapshotsRemoved(std::function<void()> wake) { wake_ = std::move(wake); }
+
+  // Drops the roots of layers that nothing holds, and the files that only they needed. Returns how many layers.
+  absl::StatusOr<size_t> Collect(absl::Time now);
+
+ private:
+  LayerCatalog(LayerCatalogOptions options, std::unique_ptr<LayerTable> table, std::unique_ptr<FuseViews> views)
+      : options_(std::move(options)),
+        table_(std::move(table)),
+        views_(std::move(views)),
+        gc_roots_(options_.gc_roots_directory) {}
+  absl::Status ReconcileRoots();
+  absl::Status DropRoots(const LayerRecord& layer);
+
+  const LayerCatalogOptions options_;
+  const std::unique_ptr<LayerTable> table_;
+  const std::unique_ptr<FuseViews> views_;
+  GcRoots gc_roots_;
+  std::function<void()> wake_;
+  absl::Mutex collecting_;
+  absl::Mutex mutex_;
+  // Most recently used last.
+  std::vector<std::pair<Digest, std::shared_ptr<const LayerArchive>>> archives_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace stowage
