@@ -32,6 +32,7 @@ class RegistryService : public HttpHandler {
  private:
   using Respond = std::function<void(HttpResponse)>;
 
+  void Route(const HttpRequest& request, RequestTarget target, Respond respond);
   void Manifest(const HttpRequest& request, RequestTarget target, Respond respond);
   void Blob(const HttpRequest& request, const RequestTarget& target, const Respond& respond);
   HttpResponse Tags(const RequestTarget& target);
