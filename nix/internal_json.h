@@ -47,8 +47,7 @@ struct NixLogEvent {
 // fails, whatever the bytes: fields of a wrong type are taken as missing.
 std::optional<NixLogEvent> ParseNixLogLine(absl::string_view line);
 
-// `text` without ANSI escape sequences and control characters other than newline and tab, as valid
-// UTF-8.
+// `text` without ANSI escape sequences and control characters other than newline and tab.
 std::string PlainText(absl::string_view text);
 
 // Cuts a stream into lines, without their ends. A line longer than max_line_bytes is cut off there.
