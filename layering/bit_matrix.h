@@ -1,6 +1,5 @@
 #pragma once
 
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -36,21 +35,30 @@ inline void IntersectInto(BitRow row, ConstBitRow other) {
   for (size_t i = 0; i < row.size(); ++i) row[i] &= other[i];
 }
 
+// The number of bits set, several counted per step. std::popcount would be a call into a table for
+// each word: the oldest x86-64 has no instruction for it, and the compiler may not assume one.
+inline uint32_t PopulationCount(uint64_t word) {
+  word -= (word >> 1) & 0x5555555555555555;
+  word = (word & 0x3333333333333333) + ((word >> 2) & 0x3333333333333333);
+  word = (word + (word >> 4)) & 0x0f0f0f0f0f0f0f0f;
+  return static_cast<uint32_t>((word * 0x0101010101010101) >> 56);
+}
+
 inline uint32_t CountBits(ConstBitRow row) {
   uint32_t count = 0;
-  for (uint64_t word : row) count += static_cast<uint32_t>(std::popcount(word));
+  for (uint64_t word : row) count += PopulationCount(word);
   return count;
 }
 
 inline uint32_t CountUnion(ConstBitRow a, ConstBitRow b) {
   uint32_t count = 0;
-  for (size_t i = 0; i < a.size(); ++i) count += static_cast<uint32_t>(std::popcount(a[i] | b[i]));
+  for (size_t i = 0; i < a.size(); ++i) count += PopulationCount(a[i] | b[i]);
   return count;
 }
 
 inline uint32_t CountIntersection(ConstBitRow a, ConstBitRow b) {
   uint32_t count = 0;
-  for (size_t i = 0; i < a.size(); ++i) count += static_cast<uint32_t>(std::popcount(a[i] & b[i]));
+  for (size_t i = 0; i < a.size(); ++i) count += PopulationCount(a[i] & b[i]);
   return count;
 }
 

@@ -114,8 +114,8 @@ TailClustering::TailClustering(const RankedClosure& closure, absl::Span<const ui
   }
   losses_.resize(clusters_.size() * clusters_.size());
   for (size_t i : live_) clusters_[i].worth = Worth(i);
-  for (size_t b : live_) {
-    for (size_t a = 0; a < b; ++a) Loss(a, b) = LossOfMerging(a, b);
+  for (size_t a : live_) {
+    for (size_t b = a + 1; b < clusters_.size(); ++b) Loss(a, b) = LossOfMerging(a, b);
   }
 }
 
@@ -145,18 +145,16 @@ absl::uint128 TailClustering::LossOfMerging(size_t a, size_t b) const {
 
 void TailClustering::MergeBestPair() {
   using Key = std::tuple<absl::uint128, uint32_t, uint32_t>;
-  Key best_key;
-  std::pair<size_t, size_t> best = {0, 0};
-  for (size_t b : live_) {
-    for (size_t a : live_) {
-      if (a == b) break;
-      const absl::uint128 loss = Loss(a, b);
-      if (best.first != best.second && loss > std::get<0>(best_key)) continue;
-      const auto [low, high] = std::minmax(clusters_[a].least_rank, clusters_[b].least_rank);
-      const Key key(loss, low, high);
-      if (best.first == best.second || key < best_key) {
+  Key best_key(absl::Uint128Max(), 0, 0);
+  std::pair<size_t, size_t> best;
+  for (auto a = live_.begin(); a != live_.end(); ++a) {
+    for (auto b = a + 1; b != live_.end(); ++b) {
+      const absl::uint128 loss = Loss(*a, *b);
+      if (loss > std::get<0>(best_key)) continue;
+      const auto [low, high] = std::minmax(clusters_[*a].least_rank, clusters_[*b].least_rank);
+      if (const Key key(loss, low, high); key < best_key) {
         best_key = key;
-        best = {a, b};
+        best = {*a, *b};
       }
     }
   }
