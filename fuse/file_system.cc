@@ -1,0 +1,141 @@
+#include "fuse/file_system.h"
+
+#include <cerrno>
+
+namespace stowage {
+
+int FileSystem::CheckObject(const ObjectIndex& object, int error) {
+  if (error == EIO)
+    faults_->Report(FaultLog::Kind::kObject, object.object_number(), "index_damaged",
+                    "error=\"a record does not match its checksum\"");
+  return error;
+}
+
+int FileSystem::CheckView(const ViewIndex& view, int error) {
+  if (error == EIO)
+    faults_->Report(FaultLog::Kind::kView, view.view_number(), "index_damaged",
+                    "error=\"a record does not match its checksum\"");
+  return error;
+}
+
+int FileSystem::Resolve(const NodeAddress& address, ObjectNode* node) {
+  uint64_t object_number = address.object;
+  if (!address.is_regular_file) {
+    std::shared_ptr<const ViewIndex> view;
+    ViewEntry slot;
+    if (const int error = indexes_->View(address.view, &view); error != 0) return error;
+    if (const int error = CheckView(*view, view->ReadSlot(address.slot, &slot)); error != 0)
+      return error;
+    object_number = slot.object_number;
+  }
+  if (const int error = indexes_->Object(object_number, &node->object); error != 0) return error;
+  const int error =
+      CheckObject(*node->object, node->object->ReadEntry(address.entry, &node->entry));
+  if (error != 0) return error;
+  // A nodeid of the other form never came from us: the index was replaced below us.
+  return node->entry.is_regular_file() == address.is_regular_file ? 0 : ESTALE;
+}
+
+int FileSystem::RootAttributes(NodeAttributes* attributes) {
+  *attributes = DirectoryAttributes(kMountRootNodeId);
+  attributes->immutable = false;
+  // The kernel drops its cached listing of the root when this time changes.
+  return indexes_->ViewsChangedAt(&attributes->modified);
+}
+
+int FileSystem::GetAttributes(uint64_t nodeid, NodeAttributes* attributes) {
+  if (nodeid == kMountRootNodeId) return RootAttributes(attributes);
+  const NodeAddress address = ParseNodeId(nodeid);
+  if (!address.is_regular_file && address.slot == 0) {
+    if (address.entry > kViewNixStore) return ESTALE;
+    std::shared_ptr<const ViewIndex> view;
+    *attributes = DirectoryAttributes(nodeid);
+    return indexes_->View(address.view, &view);
+  }
+  ObjectNode node;
+  if (const int error = Resolve(address, &node); error != 0) return error;
+  *attributes =
+      ObjectNodeAttributes(address.view, address.slot, node.object->object_number(), node.entry);
+  return 0;
+}
+
+int FileSystem::Lookup(uint64_t directory, absl::string_view name, NodeAttributes* attributes) {
+  if (directory == kMountRootNodeId) return LookupView(name, attributes);
+  const NodeAddress address = ParseNodeId(directory);
+  if (!address.is_regular_file && address.slot == 0)
+    return LookupSynthetic(address, name, attributes);
+  ObjectNode node;
+  if (const int error = Resolve(address, &node); error != 0) return error;
+  ObjectEntry child;
+  const int error = CheckObject(*node.object, node.object->FindChild(node.entry, name, &child));
+  if (error != 0) return error;
+  *attributes =
+      ObjectNodeAttributes(address.view, address.slot, node.object->object_number(), child);
+  return 0;
+}
+
+int FileSystem::LookupView(absl::string_view name, NodeAttributes* attributes) {
+  const uint64_t number = ParseFileNumber(name, kMaxViewNumber);
+  if (number == 0) return ENOENT;
+  if (const int error = indexes_->FindView(number); error != 0) return error;
+  std::shared_ptr<const ViewIndex> view;
+  if (const int error = indexes_->View(number, &view); error != 0) return error;
+  *attributes = DirectoryAttributes(TreeNodeId(static_cast<uint32_t>(number), 0, kViewRoot));
+  attributes->immutable = false;
+  return 0;
+}
+
+int FileSystem::LookupSynthetic(const NodeAddress& directory, absl::string_view name,
+                                NodeAttributes* attributes) {
+  std::shared_ptr<const ViewIndex> view;
+  if (const int error = indexes_->View(directory.view, &view); error != 0) return error;
+  switch (directory.entry) {
+    case kViewRoot:
+      if (name != "nix") return ENOENT;
+      *attributes = DirectoryAttributes(TreeNodeId(directory.view, 0, kViewNix));
+      return 0;
+    case kViewNix:
+      if (name != "store") return ENOENT;
+      *attributes = DirectoryAttributes(TreeNodeId(directory.view, 0, kViewNixStore));
+      return 0;
+    case kViewNixStore: {
+      ViewEntry slot;
+      if (const int error = CheckView(*view, view->FindName(name, &slot)); error != 0) return error;
+      return SlotAttributes(directory.view, slot, attributes);
+    }
+    default:
+      return ESTALE;
+  }
+}
+
+int FileSystem::SlotAttributes(uint32_t view, const ViewEntry& slot, NodeAttributes* attributes) {
+  std::shared_ptr<const ObjectIndex> object;
+  ObjectEntry entry;
+  // The name is there, so a missing object is damage and not ESTALE, which would make the kernel
+  // look the name up again.
+  if (indexes_->Object(slot.object_number, &object) != 0) return EIO;
+  if (CheckObject(*object, object->ReadEntry(0, &entry)) != 0) return EIO;
+  *attributes = ObjectNodeAttributes(view, slot.slot, slot.object_number, entry);
+  return 0;
+}
+
+int FileSystem::ReadLink(uint64_t nodeid, std::string* target) {
+  const NodeAddress address = ParseNodeId(nodeid);
+  if (address.is_regular_file || address.slot == 0) return EINVAL;
+  ObjectNode node;
+  if (const int error = Resolve(address, &node); error != 0) return error;
+  if (node.entry.kind != EntryKind::kSymlink) return EINVAL;
+  target->assign(node.entry.target.data(), node.entry.target.size());
+  return 0;
+}
+
+int FileSystem::OpenFile(uint64_t nodeid, OpenedFile* file) {
+  const NodeAddress address = ParseNodeId(nodeid);
+  if (!address.is_regular_file) return EISDIR;
+  ObjectNode node;
+  if (const int error = Resolve(address, &node); error != 0) return error;
+  file->size_bytes = node.entry.size_bytes;
+  return CheckObject(*node.object, files_->Open(*node.object, node.entry, &file->fd));
+}
+
+}  // namespace stowage

@@ -1,0 +1,147 @@
+#include "fuse/fuse_operations.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <string>
+#include <vector>
+
+#include "fuse/file_system.h"
+#include "fuse/fuse_reply.h"
+#include "fuse/libfuse.h"
+#include "fuse/libfuse_session.h"
+
+namespace stowage {
+namespace {
+
+// Runs one handler. Whatever happens in it, the request is answered: by the handler, or with EIO.
+template <typename Handler>
+void Serve(fuse_req_t request, Handler handler) noexcept {
+  FuseReply reply(request);
+  try {
+    handler(*static_cast<FileSystem*>(fuse_req_userdata(request)), reply);
+  } catch (...) {
+    // Out of memory; the reply's destructor says EIO.
+  }
+}
+
+void Init(void* /*user_data*/, fuse_conn_info* connection) { RequestCapabilities(connection); }
+
+void Lookup(fuse_req_t request, fuse_ino_t parent, const char* name) {
+  Serve(request, [parent, name](FileSystem& file_system, FuseReply& reply) {
+    NodeAttributes attributes;
+    const int error = file_system.Lookup(parent, name, &attributes);
+    if (error == 0) return reply.Entry(attributes);
+    if (error == ENOENT && parent != kMountRootNodeId) return reply.NoEntryEver();
+    reply.Error(error);
+  });
+}
+
+void GetAttr(fuse_req_t request, fuse_ino_t node, fuse_file_info* /*file*/) {
+  Serve(request, [node](FileSystem& file_system, FuseReply& reply) {
+    NodeAttributes attributes;
+    const int error = file_system.GetAttributes(node, &attributes);
+    if (error != 0) return reply.Error(error);
+    reply.Attributes(attributes);
+  });
+}
+
+void ReadLink(fuse_req_t request, fuse_ino_t node) {
+  Serve(request, [node](FileSystem& file_system, FuseReply& reply) {
+    std::string target;
+    const int error = file_system.ReadLink(node, &target);
+    if (error != 0) return reply.Error(error);
+    reply.Link(target);
+  });
+}
+
+// ENOSYS: the kernel never sends OPEN or RELEASE again and keeps its pages. Sent once for the life
+// of the mount, so it can never be taken back.
+void Open(fuse_req_t request, fuse_ino_t /*node*/, fuse_file_info* /*file*/) {
+  FuseReply(request).Error(ENOSYS);
+}
+
+void OpenDir(fuse_req_t request, fuse_ino_t /*node*/, fuse_file_info* /*file*/) {
+  FuseReply(request).Error(ENOSYS);
+}
+
+void Read(fuse_req_t request, fuse_ino_t node, size_t size, off_t offset,
+          fuse_file_info* /*file*/) {
+  Serve(request, [=](FileSystem& file_system, FuseReply& reply) {
+    OpenedFile file;
+    const int error = file_system.OpenFile(node, &file);
+    if (error != 0) return reply.Error(error);
+    const auto begin = static_cast<uint64_t>(offset);
+    if (offset < 0 || begin >= file.size_bytes) return reply.Buffer(nullptr, 0);
+    reply.File(file.fd->get(), offset, std::min<uint64_t>(size, file.size_bytes - begin));
+  });
+}
+
+// Adds one entry to a READDIR or READDIRPLUS reply. False: it does not fit.
+bool AddEntry(fuse_req_t request, const DirectoryEntry& entry, bool plus, std::vector<char>& buffer,
+              size_t* used) {
+  const std::string name(entry.name);
+  const size_t room = buffer.size() - *used;
+  size_t needed;
+  const auto next = static_cast<off_t>(entry.next_offset);
+  if (plus) {
+    fuse_entry_param parameters = EntryOf(entry.attributes);
+    if (!entry.complete) parameters.ino = 0;  // the kernel links nothing and asks when it must know
+    needed = fuse_add_direntry_plus(request, buffer.data() + *used, room, name.c_str(), &parameters,
+                                    next);
+  } else {
+    const struct stat status = StatOf(entry.attributes);
+    needed = fuse_add_direntry(request, buffer.data() + *used, room, name.c_str(), &status, next);
+  }
+  if (needed > room) return false;
+  *used += needed;
+  return true;
+}
+
+void ReadDirectory(fuse_req_t request, fuse_ino_t node, size_t size, off_t offset, bool plus) {
+  Serve(request, [=](FileSystem& file_system, FuseReply& reply) {
+    std::vector<char> buffer(size);
+    size_t used = 0;
+    const int error = file_system.ReadDirectory(
+        node, static_cast<uint64_t>(offset),
+        [&](const DirectoryEntry& entry) { return AddEntry(request, entry, plus, buffer, &used); });
+    // What was read before the damage is given first; the next call meets the error alone.
+    if (error != 0 && used == 0) return reply.Error(error);
+    reply.Buffer(buffer.data(), used);
+  });
+}
+
+void ReadDir(fuse_req_t request, fuse_ino_t node, size_t size, off_t offset,
+             fuse_file_info* /*file*/) {
+  ReadDirectory(request, node, size, offset, /*plus=*/false);
+}
+
+void ReadDirPlus(fuse_req_t request, fuse_ino_t node, size_t size, off_t offset,
+                 fuse_file_info* /*file*/) {
+  ReadDirectory(request, node, size, offset, /*plus=*/true);
+}
+
+void StatFs(fuse_req_t request, fuse_ino_t /*node*/) { FuseReply(request).FileSystemStatistics(); }
+
+fuse_lowlevel_ops MakeOperations() {
+  fuse_lowlevel_ops operations{};
+  operations.init = Init;
+  operations.lookup = Lookup;
+  operations.getattr = GetAttr;
+  operations.readlink = ReadLink;
+  operations.open = Open;
+  operations.read = Read;
+  operations.opendir = OpenDir;
+  operations.readdir = ReadDir;
+  operations.readdirplus = ReadDirPlus;
+  operations.statfs = StatFs;
+  return operations;
+}
+
+}  // namespace
+
+const fuse_lowlevel_ops& FuseOperations() {
+  static const fuse_lowlevel_ops operations = MakeOperations();
+  return operations;
+}
+
+}  // namespace stowage

@@ -1,0 +1,174 @@
+#include "fuse/mount.h"
+
+#include <linux/fuse.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "base/directory.h"
+#include "base/file.h"
+#include "base/status_macros.h"
+#include "fuse/init_reply.h"
+#include "fuse/mount_table.h"
+
+namespace stowage {
+namespace {
+
+constexpr char kFileSystemType[] = "fuse.stowage";
+constexpr char kSource[] = "stowage";
+constexpr int kInitTimeoutMs = 10'000;
+constexpr int kProbeTimeoutMs = 2'000;
+
+// The place without symbolic links. The last component is taken as it is: it may be a mount that
+// hangs whoever looks at it.
+absl::StatusOr<std::string> ResolveMountPoint(std::string path) {
+  while (path.size() > 1 && path.back() == '/') path.pop_back();
+  const size_t slash = path.rfind('/');
+  if (slash == std::string::npos || path.size() == 1)
+    return absl::InvalidArgumentError(
+        absl::StrCat("mount at '", path, "': not an absolute path below /"));
+  const std::string parent = slash == 0 ? "/" : path.substr(0, slash);
+  STOWAGE_RETURN_IF_ERROR(MakeDirectories(parent));
+  const std::unique_ptr<char, decltype(&::free)> real(::realpath(parent.c_str(), nullptr), ::free);
+  if (real == nullptr) return absl::ErrnoToStatus(errno, absl::StrCat("resolve ", parent));
+  const std::string base = std::strcmp(real.get(), "/") == 0 ? "" : real.get();
+  return base + path.substr(slash);
+}
+
+void SleepMs(int milliseconds) {
+  const timespec time = {milliseconds / 1000, milliseconds % 1000 * 1'000'000L};
+  (void)::nanosleep(&time, nullptr);
+}
+
+// Whether the connection behind a mount has been ended. Asked by a child, because the answer of a
+// mount whose worker is away never comes.
+bool IsDeadMount(const std::string& mount_point) {
+  const pid_t child = ::fork();
+  if (child < 0) return false;
+  if (child == 0) {
+    struct statfs statistics;
+    const bool dead = ::statfs(mount_point.c_str(), &statistics) != 0 && errno == ENOTCONN;
+    ::_exit(dead ? 0 : 1);
+  }
+  for (int waited_ms = 0; waited_ms < kProbeTimeoutMs; waited_ms += 10) {
+    int status;
+    if (::waitpid(child, &status, WNOHANG) == child)
+      return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    SleepMs(10);
+  }
+  (void)::kill(child, SIGKILL);  // its request was not read by anybody, so it can be killed
+  (void)::waitpid(child, nullptr, WNOHANG);
+  return false;
+}
+
+// Detaches dead mounts of ours at the place until nothing is mounted there.
+absl::Status ClearMountPoint(const std::string& mount_point) {
+  while (true) {
+    STOWAGE_ASSIGN_OR_RETURN(const std::vector<MountTableEntry> mounts, MountsAt(mount_point));
+    if (mounts.empty()) return absl::OkStatus();
+    const MountTableEntry& top = mounts.back();
+    if (top.file_system_type != kFileSystemType)
+      return absl::FailedPreconditionError(
+          absl::StrCat("mount at ", mount_point, ": a file system of type ", top.file_system_type,
+                       " is mounted there; unmount it or choose another place by --mountpoint"));
+    if (!IsDeadMount(mount_point))
+      return absl::FailedPreconditionError(absl::StrCat(
+          "mount at ", mount_point,
+          ": a stowage-fuse that is alive is mounted there; end it by SIGTERM to its keeper, or "
+          "choose another place by --mountpoint"));
+    if (::umount2(mount_point.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) != 0)
+      return absl::ErrnoToStatus(errno, absl::StrCat("detach the dead mount at ", mount_point));
+  }
+}
+
+absl::StatusOr<UniqueFd> OpenFuseDevice() {
+  UniqueFd fd(::open("/dev/fuse", O_RDWR | O_CLOEXEC));
+  if (fd) return fd;
+  if (errno == ENOENT || errno == ENODEV || errno == ENXIO)
+    return absl::NotFoundError(
+        absl::StrCat("open /dev/fuse: ", std::strerror(errno),
+                     "; load the module (modprobe fuse), or in a container pass the device "
+                     "(--device /dev/fuse)"));
+  return absl::ErrnoToStatus(errno,
+                             "open /dev/fuse; run as root, or in a container allow the device");
+}
+
+absl::Status CallMount(int fuse_fd, const std::string& mount_point) {
+  const std::string data = absl::StrCat(
+      "fd=", fuse_fd, ",rootmode=40000,user_id=0,group_id=0,allow_other,default_permissions");
+  if (::mount(kSource, mount_point.c_str(), kFileSystemType,
+              MS_RDONLY | MS_NODEV | MS_NOSUID | MS_NOATIME, data.c_str()) == 0)
+    return absl::OkStatus();
+  if (errno == EPERM)
+    return absl::PermissionDeniedError(absl::StrCat(
+        "mount at ", mount_point, ": ", std::strerror(errno), "; run as root with CAP_SYS_ADMIN"));
+  return absl::ErrnoToStatus(errno, absl::StrCat("mount at ", mount_point));
+}
+
+}  // namespace
+
+absl::StatusOr<FuseMount> MountFuse(const std::string& path) {
+  STOWAGE_ASSIGN_OR_RETURN(UniqueFd fd, OpenFuseDevice());
+  STOWAGE_ASSIGN_OR_RETURN(const std::string mount_point, ResolveMountPoint(path));
+  STOWAGE_RETURN_IF_ERROR(ClearMountPoint(mount_point));
+  STOWAGE_RETURN_IF_ERROR(MakeDirectories(mount_point));
+  STOWAGE_RETURN_IF_ERROR(CallMount(fd.get(), mount_point));
+  absl::StatusOr<FuseMount> mount = AdoptFuseMount(std::move(fd), mount_point);
+  if (!mount.ok()) (void)::umount2(mount_point.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW);
+  return mount;
+}
+
+absl::StatusOr<FuseMount> AdoptFuseMount(UniqueFd fd, const std::string& mount_point) {
+  STOWAGE_ASSIGN_OR_RETURN(const std::vector<MountTableEntry> mounts, MountsAt(mount_point));
+  if (mounts.empty() || mounts.back().file_system_type != kFileSystemType)
+    return absl::NotFoundError(absl::StrCat("no mount of ours at ", mount_point));
+  return FuseMount{std::move(fd), mount_point, mounts.back().device};
+}
+
+absl::StatusOr<std::string> ReadInitRequest(int fuse_fd) {
+  pollfd waiting = {fuse_fd, POLLIN, 0};
+  if (::poll(&waiting, 1, kInitTimeoutMs) != 1)
+    return absl::DeadlineExceededError("the kernel sent no FUSE_INIT for the new mount");
+  std::string request(FUSE_MIN_READ_BUFFER, '\0');
+  const ssize_t size = ::read(fuse_fd, request.data(), request.size());
+  if (size < 0) return absl::ErrnoToStatus(errno, "read FUSE_INIT");
+  request.resize(static_cast<size_t>(size));
+  if (!IsInitRequest(request))
+    return absl::InternalError("the first request of the new mount is not FUSE_INIT");
+  return request;
+}
+
+absl::Status SetReadAhead(const FuseMount& mount, int kib) {
+  const std::string path = absl::StrCat("/sys/class/bdi/", mount.device, "/read_ahead_kb");
+  STOWAGE_ASSIGN_OR_RETURN(const UniqueFd fd, OpenAt(AT_FDCWD, path, O_WRONLY));
+  return WriteAll(fd.get(), absl::StrCat(kib), path);
+}
+
+absl::Status EndFuseMount(const FuseMount& mount) {
+  absl::Status status;
+  // EINVAL: it is not mounted any more, which is what we want.
+  if (::umount2(mount.mount_point.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) != 0 && errno != EINVAL)
+    status = absl::ErrnoToStatus(errno, absl::StrCat("unmount ", mount.mount_point));
+  // Overlays may hold the file system beyond that. Where fusectl is not mounted, the last close of
+  // the descriptor does the same.
+  const std::string connection = mount.device.substr(mount.device.find(':') + 1);
+  const std::string path = absl::StrCat("/sys/fs/fuse/connections/", connection, "/abort");
+  if (const auto fd = OpenAt(AT_FDCWD, path, O_WRONLY); fd.ok())
+    (void)WriteAll(fd->get(), "1", path);
+  return status;
+}
+
+}  // namespace stowage

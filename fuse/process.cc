@@ -1,0 +1,80 @@
+#include "fuse/process.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstddef>
+#include <cstring>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+
+namespace stowage {
+namespace {
+
+// In the child: only calls that are safe after fork(2) of a process with threads.
+[[noreturn]] void RunSelf(char** argv, absl::Span<const int> inherited_fds) {
+  sigset_t none;
+  sigemptyset(&none);
+  (void)::sigprocmask(SIG_SETMASK, &none, nullptr);
+  for (const int fd : inherited_fds) (void)::fcntl(fd, F_SETFD, 0);
+  ::execv("/proc/self/exe", argv);
+  ::_exit(127);
+}
+
+}  // namespace
+
+UniqueFd TakeInherited(int fd) {
+  (void)::fcntl(fd, F_SETFD, FD_CLOEXEC);  // a bad number is found by its first use
+  return UniqueFd(fd);
+}
+
+absl::StatusOr<UniqueFd> OpenPidfd(pid_t pid) {
+  UniqueFd fd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));  // born close-on-exec
+  if (fd) return fd;
+  if (errno == ESRCH) return absl::NotFoundError(absl::StrCat("process ", pid, " is gone"));
+  return absl::ErrnoToStatus(errno, absl::StrCat("watch process ", pid));
+}
+
+void SignalPidfd(int pidfd, int signal) {
+  (void)::syscall(SYS_pidfd_send_signal, pidfd, signal, nullptr, 0);
+}
+
+absl::StatusOr<ChildProcess> StartSelf(std::vector<std::string> arguments,
+                                       absl::Span<const int> inherited_fds) {
+  arguments.insert(arguments.begin(), "stowage-fuse");
+  std::vector<char*> argv;
+  argv.reserve(arguments.size() + 1);
+  for (std::string& argument : arguments) argv.push_back(argument.data());
+  argv.push_back(nullptr);
+  const pid_t pid = ::fork();
+  if (pid < 0) return absl::ErrnoToStatus(errno, "fork");
+  if (pid == 0) RunSelf(argv.data(), inherited_fds);
+  STOWAGE_ASSIGN_OR_RETURN(UniqueFd pidfd, OpenPidfd(pid));
+  return ChildProcess{pid, std::move(pidfd)};
+}
+
+absl::Status NotifySystemd(const std::string& socket_path, absl::string_view state) {
+  if (socket_path.empty()) return absl::OkStatus();
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (socket_path.size() >= sizeof address.sun_path)
+    return absl::InvalidArgumentError(absl::StrCat("notify ", socket_path, ": path too long"));
+  std::memcpy(address.sun_path, socket_path.data(), socket_path.size());
+  if (address.sun_path[0] == '@') address.sun_path[0] = '\0';  // abstract name space
+  const UniqueFd fd(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  if (!fd) return absl::ErrnoToStatus(errno, "make a socket to notify systemd");
+  const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + socket_path.size());
+  if (::sendto(fd.get(), state.data(), state.size(), MSG_NOSIGNAL,
+               reinterpret_cast<const sockaddr*>(&address), size) < 0)
+    return absl::ErrnoToStatus(errno, absl::StrCat("notify ", socket_path));
+  return absl::OkStatus();
+}
+
+}  // namespace stowage
