@@ -1,0 +1,250 @@
+#include "plugin/cli/command_line.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+#include "plugin/cli/help_text.h"
+
+namespace stowage {
+namespace {
+
+std::string Duration(std::string& text) {
+  absl::Duration duration;
+  if (!absl::ParseDuration(text, &duration) || duration <= absl::ZeroDuration())
+    return absl::StrCat("'", text, "' is no duration such as 90s, 10m or 1h30m");
+  return "";
+}
+
+std::string NotEmpty(std::string& text) { return text.empty() ? "is empty" : ""; }
+
+std::optional<RunnerChoice> RunnerByName(absl::string_view name) {
+  if (name == "auto") return RunnerChoice::kAutomatic;
+  if (name == "nerdctl") return RunnerChoice::kNerdctl;
+  if (name == "ctr") return RunnerChoice::kCtr;
+  return std::nullopt;
+}
+
+std::string RunnerName(std::string& text) {
+  return RunnerByName(text) ? "" : absl::StrCat("'", text, "' is none of auto, nerdctl, ctr");
+}
+
+// CLI11 does not see what TakeRunArguments takes out, so it cannot tell the usage of `run`.
+class RunFormatter : public CLI::Formatter {
+ public:
+  std::string make_usage(const CLI::App*, std::string) const override {
+    return absl::StrCat(kRunUsage, "\n");
+  }
+};
+
+// CLI11's description of the command line, bound to one Invocation.
+class Parser {
+ public:
+  explicit Parser(const Environment& environment) : app_(kProgramHelp, "stowage") {
+    invocation_.control_socket = environment.control_socket;
+    invocation_.containerd_address = environment.containerd_address;
+    invocation_.containerd_namespace = environment.containerd_namespace;
+    invocation_.snapshotter = "stowage";
+    app_.fallthrough();
+    app_.require_subcommand(1);
+    app_.set_version_flag("--version", absl::StrCat("stowage ", STOWAGE_VERSION));
+    app_.footer(kProgramFooter);
+    AddGlobalOptions();
+    AddPull();
+    AddRun();
+    AddResolve();
+    AddInspect();
+    AddCommand("status", Command::kStatus, kStatusHelp, kStatusFooter);
+  }
+
+  absl::StatusOr<Invocation> Parse(std::vector<std::string> words) {
+    STOWAGE_RETURN_IF_ERROR(TakeRunArguments(words));
+    try {
+      // CLI11 takes the words last first.
+      std::reverse(words.begin(), words.end());
+      app_.parse(std::move(words));
+    } catch (const CLI::CallForHelp&) {
+      return Message(Selected().help(&Selected() == &app_ ? "" : "stowage"));
+    } catch (const CLI::CallForVersion&) {
+      return Message(absl::StrCat("stowage ", STOWAGE_VERSION, "\n"));
+    } catch (const CLI::ParseError& error) {
+      return UsageError(error.what());
+    }
+    invocation_.runner = *RunnerByName(runner_);
+    if (!timeout_.empty()) (void)absl::ParseDuration(timeout_, &invocation_.timeout);  // checked
+    STOWAGE_RETURN_IF_ERROR(CheckReference());
+    return std::move(invocation_);
+  }
+
+ private:
+  CLI::App& AddCommand(const char* name, Command value, const char* help, const char* footer) {
+    CLI::App& command = *app_.add_subcommand(name, help);
+    command.callback([this, value] { invocation_.command = value; });
+    command.footer(absl::StrCat(kCommandFooter, footer));
+    return command;
+  }
+
+  void AddGlobalOptions() {
+    app_.add_option("--socket", invocation_.control_socket,
+                    "Control socket of stowaged [env STOWAGE_SOCKET]")
+        ->capture_default_str()
+        ->type_name("PATH");
+    app_.add_flag("--json", invocation_.json,
+                  "Print one JSON object on standard output, errors too; no progress");
+    app_.add_flag("-q,--quiet", invocation_.quiet, "No progress and no warnings");
+  }
+
+  void AddReference(CLI::App& command) {
+    command
+        .add_option("REF", invocation_.reference, "Image reference, such as nix/shell/git:latest")
+        ->required()
+        ->type_name("");
+  }
+
+  void AddTimeout(CLI::App& command) {
+    command
+        .add_option("--timeout", timeout_,
+                    "Longest time to wait for a build, such as 10m [default: none]")
+        ->check(CLI::Validator(Duration, ""))
+        ->type_name("TIME");
+  }
+
+  void AddContainerdOptions(CLI::App& command) {
+    command
+        .add_option("--address", invocation_.containerd_address,
+                    "Socket of containerd [env CONTAINERD_ADDRESS]")
+        ->capture_default_str()
+        ->type_name("PATH");
+    command
+        .add_option("-n,--namespace", invocation_.containerd_namespace,
+                    "Namespace of containerd [env CONTAINERD_NAMESPACE]")
+        ->capture_default_str()
+        ->check(CLI::Validator(NotEmpty, ""))
+        ->type_name("NAME");
+    command
+        .add_option("--snapshotter", invocation_.snapshotter,
+                    "Name of stowaged in containerd's configuration: [proxy_plugins.NAME]")
+        ->capture_default_str()
+        ->check(CLI::Validator(NotEmpty, ""))
+        ->type_name("NAME");
+  }
+
+  void AddPull() {
+    CLI::App& pull = AddCommand("pull", Command::kPull, kPullHelp, kPullFooter);
+    AddReference(pull);
+    AddContainerdOptions(pull);
+    AddTimeout(pull);
+  }
+
+  void AddRun() {
+    run_ = &AddCommand("run", Command::kRun, kRunHelp, kRunFooter);
+    run_->formatter(std::make_shared<RunFormatter>());
+    run_->add_option("--with", runner_,
+                     "Who runs the container; auto is nerdctl if it is in PATH, else ctr")
+        ->capture_default_str()
+        ->check(CLI::Validator(RunnerName, ""))
+        ->type_name("auto|nerdctl|ctr");
+    run_->add_option("--id,--name", invocation_.container_id,
+                     "ID (ctr) or name (nerdctl) of the container [default: generated]")
+        ->type_name("ID");
+    AddContainerdOptions(*run_);
+    AddTimeout(*run_);
+  }
+
+  void AddResolve() {
+    CLI::App& resolve = AddCommand("resolve", Command::kResolve, kResolveHelp, kResolveFooter);
+    AddReference(resolve);
+    resolve.add_flag("--layers", invocation_.layers, "List the layers and their store paths");
+    AddTimeout(resolve);
+  }
+
+  void AddInspect() {
+    CLI::App& inspect = AddCommand("inspect", Command::kInspect, kInspectHelp, kInspectFooter);
+    AddReference(inspect);
+    inspect.add_flag("--layers", invocation_.layers, "List the layers and their store paths");
+  }
+
+  // Whether a flag before REF is an option that CLI11 was told about.
+  OwnOption Classify(absl::string_view flag) const {
+    for (const CLI::App* app : {static_cast<const CLI::App*>(run_), &app_}) {
+      const CLI::Option* option = app->get_option_no_throw(std::string(flag));
+      if (option != nullptr)
+        return option->get_expected_max() == 0 ? OwnOption::kSwitch : OwnOption::kTakesValue;
+    }
+    return OwnOption::kNo;
+  }
+
+  bool IsCommand(const std::string& word) const {
+    return !app_.get_subcommands([&](const CLI::App* app) { return app->get_name() == word; })
+                .empty();
+  }
+
+  // Takes what is not ours out of `stowage [OPTION]... run ...`, which CLI11 could not tell apart.
+  absl::Status TakeRunArguments(std::vector<std::string>& words) {
+    size_t i = 0;
+    while (i < words.size() && absl::StartsWith(words[i], "-")) {
+      const bool value_follows = Classify(words[i]) == OwnOption::kTakesValue;
+      i += value_follows ? 2 : 1;
+    }
+    if (i >= words.size()) return absl::OkStatus();
+    if (!IsCommand(words[i])) return UsageError(absl::StrCat("no command '", words[i], "'"));
+    if (words[i] != "run") return absl::OkStatus();
+    auto split = SplitRunArguments(absl::MakeConstSpan(words).subspan(i + 1),
+                                   [this](absl::string_view flag) { return Classify(flag); });
+    if (!split.ok())
+      return absl::InvalidArgumentError(
+          absl::StrCat(split.status().message(), " (see 'stowage run --help')"));
+    words.resize(i + 1);
+    words.insert(words.end(), split->own_words.begin(), split->own_words.end());
+    invocation_.run = *std::move(split);
+    return absl::OkStatus();
+  }
+
+  absl::Status CheckReference() {
+    if (invocation_.command != Command::kRun) return absl::OkStatus();
+    invocation_.reference = invocation_.run.reference;
+    if (invocation_.reference.empty()) return UsageError("REF is required");
+    if (invocation_.json)
+      return UsageError("--json: standard output is the container's; use 'stowage pull --json'");
+    return absl::OkStatus();
+  }
+
+  const CLI::App& Selected() const {
+    const std::vector<CLI::App*> selected = app_.get_subcommands();
+    return selected.empty() ? app_ : *selected.front();
+  }
+
+  absl::Status UsageError(absl::string_view what) const {
+    const std::string& name = Selected().get_name();
+    const std::string help =
+        name == "stowage" ? "stowage --help" : absl::StrCat("stowage ", name, " --help");
+    return absl::InvalidArgumentError(absl::StrCat(what, " (see '", help, "')"));
+  }
+
+  static Invocation Message(std::string text) {
+    Invocation invocation;
+    invocation.message = std::move(text);
+    return invocation;
+  }
+
+  CLI::App app_;
+  CLI::App* run_ = nullptr;  // owned by app_
+  Invocation invocation_;
+  std::string runner_ = "auto";
+  std::string timeout_;
+};
+
+}  // namespace
+
+absl::StatusOr<Invocation> ParseCommandLine(const std::vector<std::string>& words,
+                                            const Environment& environment) {
+  return Parser(environment).Parse(words);
+}
+
+}  // namespace stowage

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "plugin/cli/environment.h"
+#include "plugin/cli/run_arguments.h"
+#include "plugin/cli/runner_command.h"
+
+namespace stowage {
+
+enum class Command { kNone, kPull, kRun, kResolve, kInspect, kStatus };
+
+// A parsed command line.
+struct Invocation {
+  Command command = Command::kNone;
+  std::string message;  // with kNone: what --help or --version prints
+
+  std::string control_socket;
+  bool json = false;
+  bool quiet = false;
+  std::string reference;
+  absl::Duration timeout = absl::InfiniteDuration();  // of resolving
+
+  bool layers = false;  // inspect, resolve
+
+  std::string containerd_address;  // pull, run
+  std::string containerd_namespace;
+  std::string snapshotter;
+
+  RunnerChoice runner = RunnerChoice::kAutomatic;  // run
+  std::string container_id;
+  RunArguments run;
+};
+
+// words: the arguments after the program's name. environment: gives the defaults.
+// Errors: InvalidArgument, one line that ends by naming the --help to read.
+absl::StatusOr<Invocation> ParseCommandLine(const std::vector<std::string>& words,
+                                            const Environment& environment);
+
+}  // namespace stowage

@@ -1,0 +1,72 @@
+#pragma once
+
+namespace stowage {
+
+// What --help says besides the options.
+
+inline constexpr char kProgramHelp[] = "Container images from Nix packages, by name.";
+inline constexpr char kProgramFooter[] =
+    R"(References: nix/[arm64/][shell/]PACKAGE[/PACKAGE...][:TAG]
+  nix/git                  git, from the configured package source
+  nix/shell/git/htop       the same with a shell and coreutils, and htop
+  nix/python3:nixos-24.11  from a channel, branch or revision
+
+Exit codes: 0 done, 1 failed, 2 wrong usage or reference, 3 no such package, tag or image,
+  4 stowaged, containerd or the package source cannot be reached.
+  run ends with the exit code of ctr or nerdctl, which is the container's.
+With --json an error is {"error": {"code": ..., "message": ...}} on standard output.
+
+Examples:
+  stowage pull nix/shell/git
+  stowage run --rm -t nix/shell/git git --version
+  stowage status --json)";
+
+inline constexpr char kCommandFooter[] =
+    "--socket, --json and --quiet belong to every command: see 'stowage --help'.\n\n";
+
+inline constexpr char kPullHelp[] =
+    "Make an image and put it into containerd, without downloading layers.";
+inline constexpr char kPullFooter[] =
+    R"(Writes the image under the name given and the canonical one, each as
+nix/... (for ctr) and nix.local/... (for nerdctl and Kubernetes). Interrupting it does not stop
+stowaged: the same command joins the work that goes on.
+
+Examples:
+  stowage pull nix/shell/git
+  stowage pull -n k8s.io nix/redis:nixos-24.11
+  stowage pull --quiet nix/git && ctr run --rm --snapshotter stowage nix/git:latest g git --version)";
+
+inline constexpr char kRunHelp[] = "Pull an image and run it with nerdctl or ctr.";
+inline constexpr char kRunUsage[] =
+    "Usage: stowage run [OPTION | RUNNER-FLAG]... REF [COMMAND [ARG]...]\n"
+    "       stowage run [OPTION | RUNNER-FLAG]... REF -- RUNNER-WORD... [-- COMMAND [ARG]...]";
+inline constexpr char kRunFooter[] =
+    R"(Flags before REF that are not listed here go to 'nerdctl run' or 'ctr run' as they are; what follows
+REF is the container's command. A flag that neither of them has is passed as --flag=value, or between
+'REF --' and the next '--', where nothing is looked at. The command that is executed is printed on
+standard error. ctr needs no -i, and gets none.
+
+Examples:
+  stowage run --rm -t nix/shell/git
+  stowage run --rm nix/git git --version
+  stowage run --with ctr --id build1 --net-host --env A=B nix/shell/curl curl example.org
+  stowage run nix/git -- --rm --new-flag 1 -- git log -- file)";
+
+inline constexpr char kResolveHelp[] =
+    "Make an image in stowaged and describe it; containerd is not needed.";
+inline constexpr char kResolveFooter[] = R"(Examples:
+  stowage resolve nix/shell/git
+  stowage resolve --json nix/git | jq -r .manifest_digest)";
+
+inline constexpr char kInspectHelp[] =
+    "Describe an image that was resolved before; never runs Nix.";
+inline constexpr char kInspectFooter[] = R"(Examples:
+  stowage inspect nix/shell/git
+  stowage inspect --layers nix/shell/git)";
+
+inline constexpr char kStatusHelp[] = "Say what stowaged serves, and where.";
+inline constexpr char kStatusFooter[] = R"(Examples:
+  stowage status
+  stowage status --json | jq -e .fuse_mounted)";
+
+}  // namespace stowage

@@ -1,0 +1,160 @@
+#include "plugin/cli/output.h"
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "plugin/cli/human_units.h"
+#include "plugin/cli/terminal_text.h"
+
+namespace stowage {
+namespace {
+
+using nlohmann::json;
+
+uint64_t LayersSizeBytes(const v1::ResolvedImage& image) {
+  uint64_t size = 0;
+  for (const v1::Layer& layer : image.layers()) size += layer.size_bytes();
+  return size;
+}
+
+// "Image ID:     sha256:..." ; empty values have no line.
+void AppendField(std::string& text, absl::string_view name, absl::string_view value) {
+  if (!value.empty())
+    absl::StrAppendFormat(&text, "%-13s %s\n", absl::StrCat(name, ":"), PrintableLine(value));
+}
+
+std::string NameWithTag(const v1::ResolvedImage& image) {
+  return absl::StrCat(image.name(), ":", image.tag());
+}
+
+json StringList(const google::protobuf::RepeatedPtrField<std::string>& strings) {
+  json list = json::array();
+  for (const std::string& text : strings) list.push_back(text);
+  return list;
+}
+
+json ImageObject(const v1::ResolvedImage& image, bool with_layers) {
+  json object = {{"name", image.name()},
+                 {"tag", image.tag()},
+                 {"source", image.source()},
+                 {"revision", image.revision()},
+                 {"platform", image.platform()},
+                 {"manifest_digest", image.manifest_digest()},
+                 {"image_id", image.config_digest()},
+                 {"chain_id", image.chain_id()},
+                 {"layer_count", image.layers_size()},
+                 {"size_bytes", LayersSizeBytes(image)},
+                 {"store_path_count", image.store_path_count()},
+                 {"nar_size_bytes", image.nar_size_bytes()},
+                 {"from_cache", image.from_cache()},
+                 {"warnings", StringList(image.warnings())}};
+  if (!with_layers) return object;
+  object["layers"] = json::array();
+  for (const v1::Layer& layer : image.layers()) {
+    object["layers"].push_back({{"diff_id", layer.diff_id()},
+                                {"size_bytes", layer.size_bytes()},
+                                {"store_paths", StringList(layer.store_paths())}});
+  }
+  return object;
+}
+
+std::string Line(const json& object) {
+  return object.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace
+
+std::string ImageToJson(const v1::ResolvedImage& image, bool with_layers) {
+  return Line(ImageObject(image, with_layers));
+}
+
+std::string PulledImageToJson(const PulledImage& pulled) {
+  return Line({{"image", ImageObject(pulled.image, /*with_layers=*/false)},
+               {"names", pulled.names},
+               {"namespace", pulled.containerd_namespace},
+               {"snapshotter", pulled.snapshotter},
+               {"shadowed_by_ordinary_snapshot", pulled.shadowed_by_ordinary_snapshot}});
+}
+
+std::string StatusToJson(const v1::StatusResponse& status) {
+  return Line({{"version", status.version()},
+               {"registry_address", status.registry_address()},
+               {"snapshotter_socket", status.snapshotter_socket()},
+               {"fuse_mountpoint", status.fuse_mountpoint()},
+               {"fuse_mounted", status.fuse_mounted()},
+               {"source", status.source()}});
+}
+
+std::string ErrorToJson(const absl::Status& error) {
+  return Line({{"error",
+                {{"code", absl::StatusCodeToString(error.code())},
+                 {"message", std::string(error.message())}}}});
+}
+
+std::string ImageToText(const v1::ResolvedImage& image, bool with_layers) {
+  std::string text;
+  AppendField(text, "Name", NameWithTag(image));
+  AppendField(text, "Source", image.source());
+  AppendField(text, "Revision", image.revision());
+  AppendField(text, "Platform", image.platform());
+  AppendField(text, "Manifest", image.manifest_digest());
+  AppendField(text, "Image ID", image.config_digest());
+  AppendField(text, "Layers",
+              absl::StrCat(image.layers_size(), " (", HumanBytes(LayersSizeBytes(image)), ")"));
+  AppendField(
+      text, "Store paths",
+      absl::StrCat(image.store_path_count(), " (", HumanBytes(image.nar_size_bytes()), ")"));
+  if (!with_layers) return text;
+  for (int i = 0; i < image.layers_size(); ++i) {
+    const v1::Layer& layer = image.layers(i);
+    absl::StrAppend(&text, "\nLayer ", i + 1, "  ", PrintableLine(layer.diff_id()), "  ",
+                    HumanBytes(layer.size_bytes()), "\n");
+    if (layer.store_paths().empty()) absl::StrAppend(&text, "  (profile)\n");
+    for (const std::string& path : layer.store_paths())
+      absl::StrAppend(&text, "  ", PrintableLine(path), "\n");
+  }
+  return text;
+}
+
+std::string PulledImageToText(const PulledImage& pulled) {
+  const v1::ResolvedImage& image = pulled.image;
+  std::string text;
+  AppendField(text, "Names", absl::StrJoin(pulled.names, " "));
+  AppendField(text, "Image ID", image.config_digest());
+  AppendField(text, "Revision", image.revision());
+  AppendField(text, "Layers",
+              absl::StrCat(image.layers_size(), " (", HumanBytes(LayersSizeBytes(image)), ") of ",
+                           image.store_path_count(), " store paths"));
+  return text;
+}
+
+std::string StatusToText(const v1::StatusResponse& status) {
+  const auto or_off = [](const std::string& value) { return value.empty() ? "off" : value; };
+  std::string text;
+  AppendField(text, "Version", status.version());
+  AppendField(text, "Source", status.source());
+  AppendField(text, "Registry", or_off(status.registry_address()));
+  AppendField(text, "Snapshotter", or_off(status.snapshotter_socket()));
+  const std::string mount =
+      absl::StrCat(status.fuse_mountpoint(), status.fuse_mounted() ? "" : " (not mounted)");
+  AppendField(text, "FUSE mount", status.fuse_mountpoint().empty() ? "off" : mount);
+  return text;
+}
+
+std::vector<std::string> WarningsOf(const PulledImage& pulled) {
+  std::vector<std::string> warnings(pulled.image.warnings().begin(), pulled.image.warnings().end());
+  if (pulled.shadowed_by_ordinary_snapshot) {
+    warnings.push_back(absl::StrCat(
+        "containerd has unpacked this image's layers before, in namespace '",
+        pulled.containerd_namespace,
+        "': containers use that copy, which takes disk space of its own. To use the Nix store "
+        "instead, remove the image with all its names ('ctr -n ",
+        pulled.containerd_namespace, " images rm --sync NAME...') and pull again"));
+  }
+  return warnings;
+}
+
+}  // namespace stowage
