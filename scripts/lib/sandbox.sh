@@ -3,22 +3,34 @@
 # end and its mounts vanish with it. Source it after common.sh.
 
 # run_in_sandbox COMMAND...: runs it with STOWAGE_SCRATCH naming an empty directory of its own, which is removed
-# afterwards, also when this script is interrupted. Returns the command's exit status.
+# afterwards, also when this script is interrupted. Returns the command's exit status. See sandbox_init for what else it
+# finds.
 run_in_sandbox() {
-  local scratch child status=0
-  scratch=$(mktemp -d "${TMPDIR:-/tmp}/stowage.XXXXXX")
-  # `unshare` ends with this script, and what it started ends with it (--kill-child). It runs in the background since
-  # bash would put off the traps until a foreground command ends.
-  setpriv --pdeathsig TERM unshare --mount --pid --fork --kill-child --propagation unchanged \
-    python3 "${root_dir:?}/scripts/lib/private_mounts.py" "$scratch" \
-    "$root_dir/scripts/lib/sandbox_init" "$scratch" "$@" <&0 &
-  child=$!
-  # shellcheck disable=SC2064 # expanded now on purpose: the names are local
-  trap "kill $child 2>/dev/null; wait $child 2>/dev/null; rm -rf --one-file-system '$scratch'" EXIT
+  local status=0
+  sandbox_scratch=$(mktemp -d "${TMPDIR:-/tmp}/stowage.XXXXXX")
+  trap end_sandbox EXIT
   trap 'exit 130' INT
   trap 'exit 143' TERM HUP
-  wait "$child" || status=$?
-  rm -rf --one-file-system "$scratch"
+  # In the background since bash puts its traps off until a foreground command ends; a session of its own so that one
+  # signal reaches all of it. Should this script be killed, `unshare` dies, and with it everything (--kill-child).
+  setsid setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child --propagation unchanged \
+    python3 "${root_dir:?}/scripts/lib/private_mounts.py" "$sandbox_scratch" \
+    "$root_dir/scripts/lib/sandbox_init" "$sandbox_scratch" "$@" <&0 &
+  sandbox_pid=$!
+  wait "$sandbox_pid" || status=$?
+  end_sandbox
   trap - EXIT INT TERM HUP
   return "$status"
+}
+
+# Ends the sandbox if it runs, and removes its directory. Mounts in it cannot be seen from here.
+end_sandbox() {
+  local deadline=$((SECONDS + 10))
+  kill -TERM -- "-$sandbox_pid" 2>/dev/null || true
+  while kill -0 -- "-$sandbox_pid" 2>/dev/null; do
+    [ $SECONDS -lt $deadline ] || kill -KILL -- "-$sandbox_pid" 2>/dev/null || true
+    sleep 0.1
+  done
+  wait "$sandbox_pid" 2>/dev/null || true
+  rm -rf --one-file-system "$sandbox_scratch"
 }
