@@ -1,0 +1,54 @@
+# shellcheck shell=bash
+# Runs ctest and adds up what came out over several runs. Source it after common.sh.
+
+tests_passed=0 tests_failed=0 tests_skipped=0
+
+# run_tests PRESET [CTEST-ARGUMENT...]: runs the tests of build/PRESET; a failure is counted, not returned.
+run_tests() {
+  local preset=$1 results=${root_dir:?}/build/$1/test-results.xml status=0
+  shift
+  say "Testing ($preset preset)"
+  rm -f "$results"
+  ctest --test-dir "$root_dir/build/$preset" --output-on-failure --parallel "$(nproc)" --no-tests=error \
+    --output-junit "$results" "$@" || status=$?
+  count_results "$results" "$status"
+}
+
+# run_check NAME COMMAND...: one more test that is not ctest's.
+run_check() {
+  local name=$1
+  shift
+  say "Checking: $name"
+  if "$@"; then
+    tests_passed=$((tests_passed + 1))
+  else
+    tests_failed=$((tests_failed + 1))
+    say "FAILED: $name"
+  fi
+}
+
+# count_results FILE STATUS: ctest's JUnit file opens with <testsuite ... tests="N" failures="N" disabled="N" skipped="N".
+count_results() {
+  local total failed skipped
+  total=$(junit_count "$1" tests) failed=$(junit_count "$1" failures)
+  skipped=$(($(junit_count "$1" skipped) + $(junit_count "$1" disabled)))
+  tests_failed=$((tests_failed + failed))
+  tests_skipped=$((tests_skipped + skipped))
+  tests_passed=$((tests_passed + total - failed - skipped))
+  # ctest can also fail as a whole, as when it finds no tests
+  if [ "$2" != 0 ] && [ "$failed" = 0 ]; then tests_failed=$((tests_failed + 1)); fi
+}
+
+junit_count() {
+  local value
+  value=$(sed -n "/<testsuite/,/>/s/.*[[:space:]]$2=\"\([0-9]*\)\".*/\1/p" "$1" 2>/dev/null | head -n 1)
+  echo "${value:-0}"
+}
+
+# finish_tests: prints the sum as the last line; fails if anything failed.
+finish_tests() {
+  local skipped=''
+  [ $tests_skipped = 0 ] || skipped=", $tests_skipped skipped"
+  printf '%d passed, %d failed%s\n' $tests_passed $tests_failed "$skipped"
+  [ $tests_failed = 0 ]
+}
