@@ -1,0 +1,18 @@
+#pragma once
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "plugin/snapshots/snapshot.h"
+
+namespace stowage {
+
+// Allocated bytes (512 per block, as stat(2) tells) and inodes of a tree, its root included; an
+// inode with several names counts once. Walks by descriptors, follows no link, and takes trees of
+// any depth with a constant number of descriptors: a container may have made them.
+//
+// Files that vanish meanwhile are not counted. Errors: NotFound if there is no such directory;
+// Aborted if directories were moved under the walk several times in a row; else the system's.
+absl::StatusOr<SnapshotUsage> MeasureDiskUsage(const std::string& directory);
+
+}  // namespace stowage

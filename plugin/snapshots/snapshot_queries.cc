@@ -1,0 +1,163 @@
+#include "plugin/snapshots/snapshot_queries.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+
+namespace stowage {
+namespace {
+
+#define STOWAGE_SNAPSHOT_COLUMNS                                                          \
+  "SELECT s.id, s.key, ifnull(s.parent_id, 0), ifnull(p.key, ''), s.kind, s.created_at, " \
+  "s.updated_at, s.chain_id, s.usage_bytes, s.usage_inodes "                              \
+  "FROM snapshots s LEFT JOIN snapshots p ON p.id = s.parent_id "
+
+// A statement left in the middle of its rows would keep its read transaction, and with it the WAL.
+class ResetAtEnd {
+ public:
+  explicit ResetAtEnd(SqliteStatement& statement) : statement_(statement) {}
+  ~ResetAtEnd() { statement_.Reset(); }
+  ResetAtEnd(const ResetAtEnd&) = delete;
+  ResetAtEnd& operator=(const ResetAtEnd&) = delete;
+
+ private:
+  SqliteStatement& statement_;
+};
+
+StoredSnapshot RowOf(const SqliteStatement& row) {
+  StoredSnapshot stored;
+  stored.id = row.ColumnInt64(0);
+  stored.snapshot.name = row.ColumnText(1);
+  stored.parent_id = row.ColumnInt64(2);
+  stored.snapshot.parent = row.ColumnText(3);
+  stored.snapshot.kind = static_cast<SnapshotKind>(row.ColumnInt64(4));
+  stored.snapshot.created_at = absl::FromUnixNanos(row.ColumnInt64(5));
+  stored.snapshot.updated_at = absl::FromUnixNanos(row.ColumnInt64(6));
+  stored.chain_id = row.ColumnText(7);
+  stored.usage = {row.ColumnInt64(8), row.ColumnInt64(9)};
+  return stored;
+}
+
+}  // namespace
+
+const char* SnapshotQueries::Sql(Query query) {
+  switch (query) {
+    case kFind:
+      return STOWAGE_SNAPSHOT_COLUMNS "WHERE s.key = ?";
+    case kFindRemote:
+      // Spelled as in the index snapshots_remote.
+      return STOWAGE_SNAPSHOT_COLUMNS
+          "WHERE s.chain_id = ? AND s.chain_id != '' AND ifnull(s.parent_id, 0) = ?";
+    case kChain:
+      return "WITH RECURSIVE chain(id, parent_id, chain_id, depth) AS ("
+             "SELECT id, parent_id, chain_id, 0 FROM snapshots WHERE id = ? UNION ALL "
+             "SELECT s.id, s.parent_id, s.chain_id, chain.depth + 1 "
+             "FROM chain JOIN snapshots s ON s.id = chain.parent_id) "
+             "SELECT chain.id, chain.chain_id, l.layer_id FROM chain "
+             "LEFT JOIN snapshot_layers l ON l.snapshot_id = chain.id "
+             "ORDER BY chain.depth, l.position";
+    case kPage:
+      return STOWAGE_SNAPSHOT_COLUMNS "WHERE s.id > ? ORDER BY s.id LIMIT ?";
+    case kPageByLabel:
+      return STOWAGE_SNAPSHOT_COLUMNS
+          "WHERE s.id > ? AND s.id IN "
+          "(SELECT snapshot_id FROM snapshot_labels WHERE label = ? AND value = ?) "
+          "ORDER BY s.id LIMIT ?";
+    case kLabels:
+      return "SELECT label, value FROM snapshot_labels WHERE snapshot_id = ?";
+    case kChildren:
+      return "SELECT 1 FROM snapshots WHERE parent_id = ? LIMIT 1";
+    case kQueryCount:
+      break;
+  }
+  return "";
+}
+
+#undef STOWAGE_SNAPSHOT_COLUMNS
+
+absl::StatusOr<SnapshotQueries> SnapshotQueries::Compile(SqliteDatabase& database) {
+  std::vector<SqliteStatement> statements;
+  for (int query = 0; query < kQueryCount; ++query) {
+    STOWAGE_ASSIGN_OR_RETURN(SqliteStatement statement,
+                             database.Prepare(Sql(static_cast<Query>(query))));
+    statements.push_back(std::move(statement));
+  }
+  return SnapshotQueries(std::move(statements));
+}
+
+absl::StatusOr<StoredSnapshot> SnapshotQueries::ReadOne(SqliteStatement& statement,
+                                                        absl::string_view shown) {
+  STOWAGE_ASSIGN_OR_RETURN(const bool found, statement.Step());
+  if (!found) return absl::NotFoundError(absl::StrCat("snapshot ", shown, " does not exist"));
+  StoredSnapshot stored = RowOf(statement);
+  STOWAGE_ASSIGN_OR_RETURN(stored.snapshot.labels, Labels(stored.id));
+  return stored;
+}
+
+absl::StatusOr<StoredSnapshot> SnapshotQueries::Find(absl::string_view key) {
+  SqliteStatement& statement = statements_[kFind];
+  const ResetAtEnd reset(statement);
+  statement.Bind(1, key);
+  return ReadOne(statement, key);
+}
+
+absl::StatusOr<StoredSnapshot> SnapshotQueries::FindRemote(absl::string_view chain_id,
+                                                           int64_t parent_id) {
+  SqliteStatement& statement = statements_[kFindRemote];
+  const ResetAtEnd reset(statement);
+  statement.Bind(1, chain_id).Bind(2, parent_id);
+  return ReadOne(statement, chain_id);
+}
+
+absl::StatusOr<std::vector<ChainLink>> SnapshotQueries::Chain(int64_t id) {
+  SqliteStatement& statement = statements_[kChain];
+  const ResetAtEnd reset(statement);
+  statement.Bind(1, id);
+  std::vector<ChainLink> chain;
+  while (true) {
+    STOWAGE_ASSIGN_OR_RETURN(const bool found, statement.Step());
+    if (!found) return chain;
+    const int64_t link_id = statement.ColumnInt64(0);
+    if (chain.empty() || chain.back().id != link_id)
+      chain.push_back({link_id, !statement.ColumnText(1).empty(), {}});
+    if (!statement.ColumnIsNull(2)) chain.back().layers.push_back(statement.ColumnInt64(2));
+  }
+}
+
+absl::StatusOr<std::vector<StoredSnapshot>> SnapshotQueries::Read(const SnapshotPage& page) {
+  const bool by_label = !page.label_name.empty();
+  SqliteStatement& statement = statements_[by_label ? kPageByLabel : kPage];
+  const ResetAtEnd reset(statement);
+  statement.Bind(1, page.after_id);
+  if (by_label) statement.Bind(2, page.label_name).Bind(3, page.label_value);
+  statement.Bind(by_label ? 4 : 2, int64_t{page.limit});
+  std::vector<StoredSnapshot> rows;
+  while (true) {
+    STOWAGE_ASSIGN_OR_RETURN(const bool found, statement.Step());
+    if (!found) return rows;
+    StoredSnapshot stored = RowOf(statement);
+    STOWAGE_ASSIGN_OR_RETURN(stored.snapshot.labels, Labels(stored.id));
+    rows.push_back(std::move(stored));
+  }
+}
+
+absl::StatusOr<bool> SnapshotQueries::HasChildren(int64_t id) {
+  SqliteStatement& statement = statements_[kChildren];
+  const ResetAtEnd reset(statement);
+  return statement.Bind(1, id).Step();
+}
+
+absl::StatusOr<SnapshotLabels> SnapshotQueries::Labels(int64_t id) {
+  SqliteStatement& statement = statements_[kLabels];
+  const ResetAtEnd reset(statement);
+  statement.Bind(1, id);
+  SnapshotLabels labels;
+  while (true) {
+    STOWAGE_ASSIGN_OR_RETURN(const bool found, statement.Step());
+    if (!found) return labels;
+    labels.emplace(statement.ColumnText(0), statement.ColumnText(1));
+  }
+}
+
+}  // namespace stowage

@@ -1,0 +1,178 @@
+#include "plugin/snapshots/snapshots_service.h"
+
+#include <grpcpp/grpcpp.h>
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "plugin/snapshots/unix_grpc_server.h"
+#include "tests/plugin/snapshots/snapshotter_fixture.h"
+
+namespace stowage {
+namespace {
+
+namespace api = containerd::services::snapshots::v1;
+
+// A snapshotter behind a socket, and a client of it that sees messages as containerd does.
+class ServiceFixture {
+ public:
+  ServiceFixture() : service_(fixture_.snapshotter()) {
+    const std::string path = fixture_.path() + "/socket";
+    auto server = UnixGrpcServer::Start(path, {&service_});
+    REQUIRE_OK(server);
+    server_ = *std::move(server);
+    stub_ = api::Snapshots::NewStub(
+        grpc::CreateChannel("unix:" + path, grpc::InsecureChannelCredentials()));
+  }
+
+  testing::SnapshotterFixture& snapshots() { return fixture_; }
+
+  template <typename Request, typename Response>
+  grpc::StatusCode Call(grpc::Status (api::Snapshots::Stub::*method)(grpc::ClientContext*,
+                                                                     const Request&, Response*),
+                        const Request& request, Response* response) {
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
+    return ((*stub_).*method)(&context, request, response).error_code();
+  }
+
+  std::vector<int> ListBlockSizes() {
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
+    const auto reader = stub_->List(&context, {});
+    std::vector<int> sizes;
+    api::ListSnapshotsResponse block;
+    while (reader->Read(&block)) sizes.push_back(block.info_size());
+    CHECK(reader->Finish().ok());
+    return sizes;
+  }
+
+ private:
+  testing::SnapshotterFixture fixture_;
+  SnapshotsService service_;
+  std::unique_ptr<UnixGrpcServer> server_;
+  std::unique_ptr<api::Snapshots::Stub> stub_;
+};
+
+TEST_CASE("ToGrpcStatus keeps code and message", "[plugin][snapshots_service]") {
+  const grpc::Status status = ToGrpcStatus(absl::FailedPreconditionError("because"));
+  CHECK(status.error_code() == grpc::FAILED_PRECONDITION);
+  CHECK(status.error_message() == "because");
+  CHECK(ToGrpcStatus(absl::OkStatus()).ok());
+  for (int code = 0; code <= 16; ++code)
+    CHECK(ToGrpcStatus(absl::Status(static_cast<absl::StatusCode>(code), "x")).error_code() ==
+          code);
+}
+
+TEST_CASE("SnapshotsService carries a snapshot's life over the wire",
+          "[plugin][snapshots_service]") {
+  ServiceFixture fixture;
+  using Stub = api::Snapshots::Stub;
+  api::PrepareSnapshotRequest prepare;
+  prepare.set_snapshotter("any name");
+  prepare.set_key("ns/1/key");
+  (*prepare.mutable_labels())["a"] = "1";
+  api::PrepareSnapshotResponse prepared;
+  REQUIRE(fixture.Call(&Stub::Prepare, prepare, &prepared) == grpc::OK);
+  REQUIRE(prepared.mounts_size() == 1);
+  CHECK(prepared.mounts(0).type() == "bind");
+  CHECK(prepared.mounts(0).target().empty());
+  CHECK(prepared.mounts(0).options_size() == 2);
+  CHECK(fixture.Call(&Stub::Prepare, prepare, &prepared) == grpc::ALREADY_EXISTS);
+
+  api::MountsRequest mounts;
+  mounts.set_key("ns/1/key");
+  api::MountsResponse mounted;
+  REQUIRE(fixture.Call(&Stub::Mounts, mounts, &mounted) == grpc::OK);
+  CHECK(mounted.mounts(0).source() == prepared.mounts(0).source());
+
+  api::CommitSnapshotRequest commit;
+  google::protobuf::Empty empty;
+  commit.set_key("ns/1/key");
+  commit.set_name("ns/2/name");
+  commit.set_parent("ns/0/other");
+  CHECK(fixture.Call(&Stub::Commit, commit, &empty) == grpc::UNIMPLEMENTED);
+  commit.clear_parent();
+  (*commit.mutable_labels())["b"] = "2";
+  REQUIRE(fixture.Call(&Stub::Commit, commit, &empty) == grpc::OK);
+
+  api::StatSnapshotRequest stat;
+  stat.set_key("ns/2/name");
+  api::StatSnapshotResponse stated;
+  REQUIRE(fixture.Call(&Stub::Stat, stat, &stated) == grpc::OK);
+  CHECK(stated.info().name() == "ns/2/name");
+  CHECK(stated.info().kind() == api::COMMITTED);
+  CHECK(stated.info().labels().at("b") == "2");
+  CHECK(stated.info().created_at().seconds() > 1'700'000'000);
+
+  api::ViewSnapshotRequest view;
+  view.set_key("view");
+  view.set_parent("ns/2/name");
+  api::ViewSnapshotResponse viewed;
+  REQUIRE(fixture.Call(&Stub::View, view, &viewed) == grpc::OK);
+  CHECK(viewed.mounts(0).options(0) == "ro");
+
+  api::RemoveSnapshotRequest remove;
+  remove.set_key("ns/2/name");
+  CHECK(fixture.Call(&Stub::Remove, remove, &empty) == grpc::FAILED_PRECONDITION);
+  CHECK(fixture.Call(&Stub::Cleanup, api::CleanupRequest(), &empty) == grpc::OK);
+}
+
+TEST_CASE("SnapshotsService passes the update mask on", "[plugin][snapshots_service]") {
+  ServiceFixture fixture;
+  REQUIRE_OK(fixture.snapshots().snapshotter().Prepare("key", "", {{"a", "1"}, {"b", "2"}}));
+  api::UpdateSnapshotRequest update;
+  update.mutable_info()->set_name("key");
+  (*update.mutable_info()->mutable_labels())["a"] = "9";
+  update.mutable_update_mask()->add_paths("labels.a");
+  api::UpdateSnapshotResponse updated;
+  REQUIRE(fixture.Call(&api::Snapshots::Stub::Update, update, &updated) == grpc::OK);
+  CHECK(updated.info().labels().at("a") == "9");
+  CHECK(updated.info().labels().at("b") == "2");
+  update.mutable_update_mask()->add_paths("kind");
+  CHECK(fixture.Call(&api::Snapshots::Stub::Update, update, &updated) == grpc::INVALID_ARGUMENT);
+}
+
+TEST_CASE("SnapshotsService reports usage in the fields of the API",
+          "[plugin][snapshots_service]") {
+  ServiceFixture fixture;
+  REQUIRE_OK(fixture.snapshots().snapshotter().Prepare("key", "", {}));
+  api::UsageRequest request;
+  request.set_key("key");
+  api::UsageResponse usage;
+  REQUIRE(fixture.Call(&api::Snapshots::Stub::Usage, request, &usage) == grpc::OK);
+  CHECK(usage.inodes() == 1);
+  request.set_key("none");
+  CHECK(fixture.Call(&api::Snapshots::Stub::Usage, request, &usage) == grpc::NOT_FOUND);
+}
+
+TEST_CASE("List streams blocks of at most 100 and far below containerd's message limit",
+          "[plugin][snapshots_service]") {
+  ServiceFixture fixture;
+  CHECK(fixture.ListBlockSizes().empty());
+  Snapshotter& snapshotter = fixture.snapshots().snapshotter();
+  for (int i = 0; i < 201; ++i) REQUIRE_OK(snapshotter.View(absl::StrCat("v", i), "", {}));
+  CHECK(fixture.ListBlockSizes() == std::vector<int>{100, 100, 1});
+  // 300 KiB of labels each: four fill a block.
+  SnapshotLabels labels;
+  for (int i = 0; i < 75; ++i) labels[absl::StrCat("label", i)] = std::string(4090, 'x');
+  for (int i = 0; i < 8; ++i) REQUIRE_OK(snapshotter.View(absl::StrCat("w", i), "", labels));
+  CHECK(fixture.ListBlockSizes() == std::vector<int>{100, 100, 5, 4});
+}
+
+TEST_CASE("Prepare takes as many labels as containerd sends", "[plugin][snapshots_service]") {
+  ServiceFixture fixture;
+  api::PrepareSnapshotRequest prepare;
+  prepare.set_key("key");
+  for (int i = 0; i < 1500; ++i)
+    (*prepare.mutable_labels())[absl::StrCat("label", i)] = std::string(4080, 'x');  // 6 MB
+  api::PrepareSnapshotResponse prepared;
+  REQUIRE(fixture.Call(&api::Snapshots::Stub::Prepare, prepare, &prepared) == grpc::OK);
+  CHECK(fixture.snapshots().snapshotter().Stat("key")->labels.size() == 1500);
+}
+
+}  // namespace
+}  // namespace stowage
