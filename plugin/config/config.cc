@@ -14,7 +14,8 @@
 namespace stowage {
 namespace {
 
-// A key of the file: its table, its name, and what to do with its value. `read` returns "" or what is wrong with the value.
+// A key of the file: its table, its name, and what to do with its value. `read` returns "" or what
+// is wrong with the value.
 struct Key {
   const char* table;
   const char* name;
@@ -29,11 +30,13 @@ std::function<std::string(const toml::node&)> Text(std::string& target) {
   };
 }
 
-std::function<std::string(const toml::node&)> AbsolutePath(std::string& target, bool may_be_empty = false) {
+std::function<std::string(const toml::node&)> AbsolutePath(std::string& target,
+                                                           bool may_be_empty = false) {
   return [&target, may_be_empty](const toml::node& node) -> std::string {
     const auto text = node.value<std::string>();
     if (!node.is_string() || ((*text)[0] != '/' && !(may_be_empty && text->empty())))
-      return may_be_empty ? "must be an absolute path, or \"\" for off" : "must be an absolute path";
+      return may_be_empty ? "must be an absolute path, or \"\" for off"
+                          : "must be an absolute path";
     target = *text;
     return "";
   };
@@ -66,7 +69,8 @@ std::function<std::string(const toml::node&)> Number(Integer& target, int64_t le
 std::function<std::string(const toml::node&)> Duration(absl::Duration& target) {
   return [&target](const toml::node& node) -> std::string {
     absl::Duration value;
-    if (!node.is_string() || !absl::ParseDuration(node.as_string()->get(), &value) || value < absl::ZeroDuration())
+    if (!node.is_string() || !absl::ParseDuration(node.as_string()->get(), &value) ||
+        value < absl::ZeroDuration())
       return "must be a time like \"90s\", \"5m\" or \"2h\"";
     target = value;
     return "";
@@ -129,9 +133,10 @@ std::vector<Key> KeysOf(Config& config) {
   };
 }
 
-absl::Status ConfigError(absl::string_view name, const toml::source_region& region, absl::string_view what) {
-  return absl::InvalidArgumentError(
-      absl::StrCat("configuration ", name, ":", region.begin.line, ":", region.begin.column, ": ", what));
+absl::Status ConfigError(absl::string_view name, const toml::source_region& region,
+                         absl::string_view what) {
+  return absl::InvalidArgumentError(absl::StrCat("configuration ", name, ":", region.begin.line,
+                                                 ":", region.begin.column, ": ", what));
 }
 
 // Keys of one table, or the tables when `table` is "".
@@ -139,13 +144,14 @@ std::string Known(const std::vector<Key>& keys, absl::string_view table) {
   std::vector<std::string> names;
   for (const Key& key : keys) {
     const std::string name = table.empty() ? absl::StrCat("[", key.table, "]") : key.name;
-    if ((table.empty() || table == key.table) && (names.empty() || names.back() != name)) names.push_back(name);
+    if ((table.empty() || table == key.table) && (names.empty() || names.back() != name))
+      names.push_back(name);
   }
   return absl::StrJoin(names, ", ");
 }
 
-absl::Status ReadTable(const std::vector<Key>& keys, const std::string& table, const toml::table& values,
-                       absl::string_view file) {
+absl::Status ReadTable(const std::vector<Key>& keys, const std::string& table,
+                       const toml::table& values, absl::string_view file) {
   for (const auto& [name, node] : values) {
     const Key* found = nullptr;
     for (const Key& key : keys) {
@@ -153,20 +159,22 @@ absl::Status ReadTable(const std::vector<Key>& keys, const std::string& table, c
     }
     if (found == nullptr)
       return ConfigError(file, node.source(),
-                         absl::StrCat("unknown key '", name.str(), "' in [", table, "]; known are: ", Known(keys, table)));
+                         absl::StrCat("unknown key '", std::string(name.str()), "' in [", table,
+                                      "]; known are: ", Known(keys, table)));
     if (const std::string problem = found->read(node); !problem.empty())
-      return ConfigError(file, node.source(), absl::StrCat(table, ".", name.str(), " ", problem));
+      return ConfigError(file, node.source(), absl::StrCat(table, ".", std::string(name.str()), " ", problem));
   }
   return absl::OkStatus();
 }
 
 // Relations between keys.
 absl::Status Check(const Config& config, absl::string_view file) {
-  STOWAGE_RETURN_IF_ERROR(
-      Annotate(LayerPlanIdentity(config.layering).status(), absl::StrCat("configuration ", file, ": layering")));
+  STOWAGE_RETURN_IF_ERROR(Annotate(LayerPlanIdentity(config.layering).status(),
+                                   absl::StrCat("configuration ", file, ": layering")));
   if (config.source.location.empty())
     return absl::InvalidArgumentError(absl::StrCat(
-        "configuration ", file, ": source.location is missing: a directory with a package set for kind = \"path\", a "
+        "configuration ", file,
+        ": source.location is missing: a directory with a package set for kind = \"path\", a "
         "repository URL for \"git\", a channel name such as nixos-24.11 for \"channel\""));
   return absl::OkStatus();
 }
@@ -178,16 +186,18 @@ absl::StatusOr<Config> ParseConfig(absl::string_view text, absl::string_view nam
   try {
     root = toml::parse(std::string_view(text.data(), text.size()));
   } catch (const toml::parse_error& error) {
-    return ConfigError(name, error.source(), error.description());
+    return ConfigError(name, error.source(), std::string(error.description()));
   }
   Config config;
   const std::vector<Key> keys = KeysOf(config);
   for (const auto& [table, node] : root) {
     const std::string table_name(table.str());
     if (Known(keys, table_name).empty())
-      return ConfigError(name, node.source(),
-                         absl::StrCat("unknown key '", table_name, "'; known are the tables ", Known(keys, "")));
-    if (!node.is_table()) return ConfigError(name, node.source(), absl::StrCat("'", table_name, "' must be a table"));
+      return ConfigError(
+          name, node.source(),
+          absl::StrCat("unknown key '", table_name, "'; known are the tables ", Known(keys, "")));
+    if (!node.is_table())
+      return ConfigError(name, node.source(), absl::StrCat("'", table_name, "' must be a table"));
     STOWAGE_RETURN_IF_ERROR(ReadTable(keys, table_name, *node.as_table(), name));
   }
   STOWAGE_RETURN_IF_ERROR(Check(config, name));
@@ -199,8 +209,8 @@ absl::StatusOr<Config> ParseConfig(absl::string_view text, absl::string_view nam
 absl::StatusOr<Config> LoadConfig(const std::string& path) {
   auto text = ReadFile(path, size_t{1} << 20);
   if (absl::IsNotFound(text.status()))
-    return absl::NotFoundError(
-        absl::StrCat("configuration ", path, " is not there: write one, or name another with --config FILE"));
+    return absl::NotFoundError(absl::StrCat(
+        "configuration ", path, " is not there: write one, or name another with --config FILE"));
   STOWAGE_RETURN_IF_ERROR(text.status());
   return ParseConfig(*text, path);
 }

@@ -12,7 +12,8 @@
 
 namespace stowage {
 
-// Everything that /etc/stowage/config.toml can say, with its defaults. docs/configuration.md explains each key.
+// Everything that /etc/stowage/config.toml can say, with its defaults. docs/configuration.md
+// explains each key.
 struct Config {
   // [paths]
   std::string state_directory = "/var/lib/stowage";
@@ -29,7 +30,8 @@ struct Config {
   // [source]
   PackageSourceOptions source;
 
-  // [packages]: added to every image where the set has them; what the meta-package `shell` stands for
+  // [packages]: added to every image where the set has them; what the meta-package `shell` stands
+  // for
   std::vector<std::string> always = {"cacert", "iana-etc"};
   std::vector<std::string> shell = {"bashInteractive", "coreutils", "moreutils", "nano"};
 
@@ -53,8 +55,8 @@ struct Config {
 // Reads a configuration text.
 //
 // text: TOML 1.0. name: file name for messages.
-// Errors: InvalidArgument with file, line and column for a syntax error, an unknown key (names those that exist), a wrong
-// type or a value out of range.
+// Errors: InvalidArgument with file, line and column for a syntax error, an unknown key (names
+// those that exist), a wrong type or a value out of range.
 absl::StatusOr<Config> ParseConfig(absl::string_view text, absl::string_view name);
 
 // Reads the file. Errors: as ParseConfig; NotFound if it is not there.

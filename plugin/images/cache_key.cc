@@ -7,7 +7,8 @@
 namespace stowage {
 namespace {
 
-// Of the image documents; counted up when config, manifest or profile of an unchanged closure change.
+// Of the image documents; counted up when config, manifest or profile of an unchanged closure
+// change.
 constexpr int kImageFormatVersion = 1;
 
 void AppendList(std::vector<std::string>& texts, const std::vector<std::string>& list) {
@@ -24,9 +25,14 @@ Digest DelimitedDigest(const std::vector<std::string>& texts) {
 }
 
 Digest ImageCacheKey(const CacheKeyParts& parts) {
-  std::vector<std::string> texts = {"stowage image", absl::StrCat(kImageFormatVersion), absl::StrCat(kLayerFormatVersion),
-                                    parts.system,    parts.source,                      parts.revision,
-                                    parts.name,      parts.plan_identity};
+  std::vector<std::string> texts = {"stowage image",
+                                    absl::StrCat(kImageFormatVersion),
+                                    absl::StrCat(kLayerFormatVersion),
+                                    parts.system,
+                                    parts.source,
+                                    parts.revision,
+                                    parts.name,
+                                    parts.plan_identity};
   AppendList(texts, parts.packages);
   AppendList(texts, parts.always);
   return DelimitedDigest(texts);

@@ -43,15 +43,17 @@ Digest ViewKey(absl::Span<const LayerRecord> run) {
   return DelimitedDigest(texts);
 }
 
-// True if a mount shows this view: an overlay with the view as a lower directory, or a bind of it. containerd shortens long
-// option texts to relative paths, so a relative path that ends in the number counts as well.
+// True if a mount shows this view: an overlay with the view as a lower directory, or a bind of it.
+// containerd shortens long option texts to relative paths, so a relative path that ends in the
+// number counts as well.
 bool Shows(const MountEntry& entry, const std::string& mountpoint, int64_t view_number) {
   const std::string last = absl::StrCat("/", view_number);
   if (entry.file_system == "fuse") return entry.root == last && entry.mountpoint != mountpoint;
   if (entry.file_system != "overlay") return false;
   for (absl::string_view option : absl::StrSplit(entry.super_options, absl::ByAnyChar(",:="))) {
     if (option == mountpoint + last) return true;
-    if (!option.empty() && option[0] != '/' && absl::EndsWith(absl::StrCat("/", option), last)) return true;
+    if (!option.empty() && option[0] != '/' && absl::EndsWith(absl::StrCat("/", option), last))
+      return true;
   }
   return false;
 }
@@ -60,13 +62,16 @@ bool Exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0;
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<FuseViews>> FuseViews::Open(const FuseViewsOptions& options, LayerTable& layers) {
+absl::StatusOr<std::unique_ptr<FuseViews>> FuseViews::Open(const FuseViewsOptions& options,
+                                                           LayerTable& layers) {
   STOWAGE_RETURN_IF_ERROR(MakeDirectories(options.state_directory + "/objects"));
   STOWAGE_RETURN_IF_ERROR(MakeDirectories(options.state_directory + "/views"));
   STOWAGE_RETURN_IF_ERROR(DropIndexesOfAnEarlierBoot(options.state_directory));
   STOWAGE_ASSIGN_OR_RETURN(MountTable mounts, MountTable::Open());
-  STOWAGE_ASSIGN_OR_RETURN(UniqueFd store, OpenAt(AT_FDCWD, options.store_directory, O_PATH | O_DIRECTORY));
-  return std::unique_ptr<FuseViews>(new FuseViews(options, layers, std::move(mounts), std::move(store)));
+  STOWAGE_ASSIGN_OR_RETURN(UniqueFd store,
+                           OpenAt(AT_FDCWD, options.store_directory, O_PATH | O_DIRECTORY));
+  return std::unique_ptr<FuseViews>(
+      new FuseViews(options, layers, std::move(mounts), std::move(store)));
 }
 
 std::string FuseViews::ObjectFile(int64_t number) const {
@@ -84,10 +89,11 @@ absl::Status FuseViews::IndexObjects(absl::Span<const ObjectRecord> objects) {
   }
   return ParallelFor(missing.size(), AvailableCpus(), [&](size_t i) {
     const ObjectRecord& object = *missing[i];
-    return Annotate(WriteObjectIndex(store_.get(), object.base_name, static_cast<uint64_t>(object.number),
-                                     ObjectFile(object.number))
-                        .status(),
-                    absl::StrCat("index ", options_.store_directory, "/", object.base_name));
+    return Annotate(
+        WriteObjectIndex(store_.get(), object.base_name, static_cast<uint64_t>(object.number),
+                         ObjectFile(object.number))
+            .status(),
+        absl::StrCat("index ", options_.store_directory, "/", object.base_name));
   });
 }
 
@@ -107,22 +113,25 @@ absl::StatusOr<int64_t> FuseViews::EnsureView(absl::Span<const LayerRecord> run)
     for (const ObjectRecord& object : objects)
       slots.push_back({object.base_name, static_cast<uint64_t>(object.number)});
     STOWAGE_RETURN_IF_ERROR(
-        Annotate(WriteView(static_cast<uint64_t>(number), slots, ViewFile(number)), "write a view for stowage-fuse"));
+        Annotate(WriteView(static_cast<uint64_t>(number), slots, ViewFile(number)),
+                 "write a view for stowage-fuse"));
   }
   const absl::MutexLock lock(&mutex_);
   written_[key] = number;
   return number;
 }
 
-absl::Status FuseViews::Write(absl::Span<const LayerRecord> run) { return EnsureView(run).status(); }
+absl::Status FuseViews::Write(absl::Span<const LayerRecord> run) {
+  return EnsureView(run).status();
+}
 
 absl::StatusOr<std::string> FuseViews::Directory(absl::Span<const LayerRecord> run) {
   STOWAGE_ASSIGN_OR_RETURN(const bool mounted, Mounted());
   if (!mounted)
     return absl::FailedPreconditionError(
         absl::StrCat("stowage-fuse has nothing mounted at ", options_.mountpoint,
-                     " in the mount namespace of stowaged: start it with 'stowage-fuse --state ", options_.state_directory,
-                     " --mountpoint ", options_.mountpoint, "'"));
+                     " in the mount namespace of stowaged: start it with 'stowage-fuse --state ",
+                     options_.state_directory, " --mountpoint ", options_.mountpoint, "'"));
   STOWAGE_ASSIGN_OR_RETURN(const int64_t number, EnsureView(run));
   return absl::StrCat(options_.mountpoint, "/", number);
 }
@@ -144,13 +153,15 @@ absl::Status FuseViews::RemoveUnneeded() {
       const absl::MutexLock lock(&mutex_);
       absl::erase_if(written_, [view](const auto& entry) { return entry.second == view; });
     }
-    // The row goes first: without it the number is never given out again, and a file left behind is found below.
+    // The row goes first: without it the number is never given out again, and a file left behind is
+    // found below.
     STOWAGE_RETURN_IF_ERROR(layers_.ForgetView(view));
     STOWAGE_RETURN_IF_ERROR(RemoveTree(ViewFile(view)));
   }
   STOWAGE_ASSIGN_OR_RETURN(const std::vector<int64_t> needed, layers_.NeededObjects());
   const absl::flat_hash_set<int64_t> keep(needed.begin(), needed.end());
-  STOWAGE_ASSIGN_OR_RETURN(const std::vector<std::string> files, ListDirectory(options_.state_directory + "/objects"));
+  STOWAGE_ASSIGN_OR_RETURN(const std::vector<std::string> files,
+                           ListDirectory(options_.state_directory + "/objects"));
   for (const std::string& file : files) {
     int64_t number;
     if (absl::SimpleAtoi(file, &number) && keep.contains(number)) continue;

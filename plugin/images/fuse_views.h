@@ -16,30 +16,34 @@
 namespace stowage {
 
 struct FuseViewsOptions {
-  std::string state_directory;                 // holds objects/ and views/, which stowage-fuse reads
-  std::string mountpoint;                      // where stowage-fuse has mounted
+  std::string state_directory;  // holds objects/ and views/, which stowage-fuse reads
+  std::string mountpoint;       // where stowage-fuse has mounted
   std::string store_directory = "/nix/store";
 };
 
-// The index files that stowage-fuse serves: one per store path, one per run of layers that is mounted somewhere. Thread-safe.
+// The index files that stowage-fuse serves: one per store path, one per run of layers that is
+// mounted somewhere. Thread-safe.
 class FuseViews {
  public:
-  // Makes the directories. When the machine has been started anew since the files were written they are dropped: they are
-  // not synced one by one, and no mount has survived.
-  static absl::StatusOr<std::unique_ptr<FuseViews>> Open(const FuseViewsOptions& options, LayerTable& layers);
+  // Makes the directories. When the machine has been started anew since the files were written they
+  // are dropped: they are not synced one by one, and no mount has survived.
+  static absl::StatusOr<std::unique_ptr<FuseViews>> Open(const FuseViewsOptions& options,
+                                                         LayerTable& layers);
 
-  // Writes the index of every object that has none. Time: proportional to what is missing, plus one access(2) per object.
+  // Writes the index of every object that has none. Time: proportional to what is missing, plus one
+  // access(2) per object.
   absl::Status IndexObjects(absl::Span<const ObjectRecord> objects);
 
-  // The directory of the FUSE mount that shows a run of store-path layers (base first). Writes the view if it is not there.
-  // Errors: FailedPrecondition if stowage-fuse has not mounted; NotFound if a store path is gone.
+  // The directory of the FUSE mount that shows a run of store-path layers (base first). Writes the
+  // view if it is not there. Errors: FailedPrecondition if stowage-fuse has not mounted; NotFound
+  // if a store path is gone.
   absl::StatusOr<std::string> Directory(absl::Span<const LayerRecord> run);
 
   // The same without asking whether stowage-fuse is there: for the time before anything is mounted.
   absl::Status Write(absl::Span<const LayerRecord> run);
 
-  // Removes views of layers without roots that no mount uses, and index files that nothing needs. No layer may be recorded
-  // meanwhile.
+  // Removes views of layers without roots that no mount uses, and index files that nothing needs.
+  // No layer may be recorded meanwhile.
   absl::Status RemoveUnneeded();
 
   absl::StatusOr<bool> Mounted() { return mounts_.IsMountedAs(options_.mountpoint, "fuse"); }

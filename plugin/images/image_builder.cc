@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
-#include <numeric>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -25,7 +25,7 @@ struct ImageBuilder::Draft {
   LayerPlan plan;
   std::vector<std::vector<ObjectRecord>> objects;  // per planned layer, sorted by base name
   std::vector<LayerRecord> layers;                 // filled one by one
-  Profile profile;
+  std::optional<Profile> profile;                  // set by AddProfile
 };
 
 namespace {
@@ -37,8 +37,8 @@ ResolveProgress Step(ResolveProgress::Phase phase, std::string message) {
   return progress;
 }
 
-// The identity of a layer's bytes: names and contents. Names alone would not do: a path that was collected and built again
-// may differ where its build is not reproducible.
+// The identity of a layer's bytes: names and contents. Names alone would not do: a path that was
+// collected and built again may differ where its build is not reproducible.
 Digest ContentKey(const std::vector<ObjectRecord>& objects) {
   std::vector<std::string> texts = {"stowage layer", absl::StrCat(kLayerFormatVersion)};
   for (const ObjectRecord& object : objects) {
@@ -77,12 +77,14 @@ bool HasProgram(const Profile& profile, absl::string_view name) {
   return !name.empty() && FindEntry(profile, absl::StrCat("bin/", name)) != nullptr;
 }
 
-// What the container runs when nothing is said: a shell if one was asked for, else the first package's program.
+// What the container runs when nothing is said: a shell if one was asked for, else the first
+// package's program.
 std::vector<std::string> Command(const ImageBuildRequest& request, const Profile& profile) {
   if (request.reference.shell() && HasProgram(profile, "bash")) return {"/bin/bash"};
   for (const RealisedPackage& package : request.packages) {
     if (package.origin != RealisedPackage::Origin::kAsked) continue;
-    if (HasProgram(profile, package.main_program)) return {absl::StrCat("/bin/", package.main_program)};
+    if (HasProgram(profile, package.main_program))
+      return {absl::StrCat("/bin/", package.main_program)};
     break;
   }
   return {};
@@ -94,9 +96,12 @@ absl::Status ImageBuilder::PlanLayers(const ImageBuildRequest& request, Draft& d
   LayerGraph graph = LayerGraphOf(request.closure);
   graph.tiers.resize(2);
   for (size_t i = 0; i < request.packages.size(); ++i) {
-    // A package that was asked for may be one of the shell's too; tiers are about store paths, not about who asked.
-    if (request.packages[i].origin == RealisedPackage::Origin::kAlways) graph.tiers[0].push_back(request.closure.roots[i]);
-    if (request.packages[i].origin == RealisedPackage::Origin::kShell) graph.tiers[1].push_back(request.closure.roots[i]);
+    // A package that was asked for may be one of the shell's too; tiers are about store paths, not
+    // about who asked.
+    if (request.packages[i].origin == RealisedPackage::Origin::kAlways)
+      graph.tiers[0].push_back(request.closure.roots[i]);
+    if (request.packages[i].origin == RealisedPackage::Origin::kShell)
+      graph.tiers[1].push_back(request.closure.roots[i]);
   }
   STOWAGE_ASSIGN_OR_RETURN(draft.plan, BuildLayerPlan(graph, options_.layering));
   for (const std::vector<uint32_t>& members : draft.plan.layers) {
@@ -105,18 +110,20 @@ absl::Status ImageBuilder::PlanLayers(const ImageBuildRequest& request, Draft& d
       const StoreObject& object = request.closure.objects[member];
       objects.push_back({0, object.path.base_name(), object.nar_hash});
     }
-    std::sort(objects.begin(), objects.end(),
-              [](const ObjectRecord& a, const ObjectRecord& b) { return a.base_name < b.base_name; });
+    std::sort(objects.begin(), objects.end(), [](const ObjectRecord& a, const ObjectRecord& b) {
+      return a.base_name < b.base_name;
+    });
     draft.objects.push_back(std::move(objects));
   }
   return absl::OkStatus();
 }
 
-absl::Status ImageBuilder::HashLayer(const ImageBuildRequest& request, size_t index,
-                                     const std::function<void(uint64_t)>& progress, Draft& draft) {
+absl::Status ImageBuilder::HashLayer(size_t index, const std::function<void(uint64_t)>& progress,
+                                     Draft& draft) {
   const std::vector<ObjectRecord>& objects = draft.objects[index];
-  STOWAGE_ASSIGN_OR_RETURN(const LayerArchive archive,
-                           LayerArchive::ForStorePaths(options_.store_directory, BaseNames(objects)));
+  STOWAGE_ASSIGN_OR_RETURN(
+      const LayerArchive archive,
+      LayerArchive::ForStorePaths(options_.store_directory, BaseNames(objects)));
   STOWAGE_ASSIGN_OR_RETURN(const LayerDigest digest, archive.Hash(progress));
   LayerRecord& layer = draft.layers[index];
   layer.diff_id = digest.diff_id;
@@ -125,7 +132,8 @@ absl::Status ImageBuilder::HashLayer(const ImageBuildRequest& request, size_t in
   return absl::OkStatus();
 }
 
-absl::Status ImageBuilder::HashLayers(const ImageBuildRequest& request, const Report& report, Draft& draft) {
+absl::Status ImageBuilder::HashLayers(const ImageBuildRequest& request, const Report& report,
+                                      Draft& draft) {
   std::vector<size_t> unknown;
   std::vector<uint64_t> nar_bytes;
   uint64_t total = 0;
@@ -134,9 +142,11 @@ absl::Status ImageBuilder::HashLayers(const ImageBuildRequest& request, const Re
     auto known = catalog_.table().FindByContent(key);
     if (!known.ok() && !absl::IsNotFound(known.status())) return known.status();
     // The placeholder's digest is replaced by HashLayer.
-    draft.layers.push_back(known.ok() ? *known : LayerRecord{0, LayerKind::kStorePaths, key, key, 0, false});
+    draft.layers.push_back(known.ok() ? *known
+                                      : LayerRecord{0, LayerKind::kStorePaths, key, key, 0, false});
     uint64_t bytes = 0;
-    for (const uint32_t member : draft.plan.layers[i]) bytes += request.closure.objects[member].nar_size_bytes;
+    for (const uint32_t member : draft.plan.layers[i])
+      bytes += request.closure.objects[member].nar_size_bytes;
     nar_bytes.push_back(bytes);
     if (known.ok()) continue;
     unknown.push_back(i);
@@ -144,36 +154,43 @@ absl::Status ImageBuilder::HashLayers(const ImageBuildRequest& request, const Re
   }
   if (unknown.empty()) return absl::OkStatus();
   // The largest first, so that no core is left with a long one at the end.
-  std::sort(unknown.begin(), unknown.end(),
-            [&](size_t a, size_t b) { return std::pair(nar_bytes[b], a) < std::pair(nar_bytes[a], b); });
+  std::sort(unknown.begin(), unknown.end(), [&](size_t a, size_t b) {
+    return std::pair(nar_bytes[b], a) < std::pair(nar_bytes[a], b);
+  });
   std::atomic<uint64_t> hashed = 0;
   std::atomic<uint64_t> reported = 0;
   const auto progress = [&](uint64_t bytes) {
     const uint64_t now = hashed += bytes;
     uint64_t last = reported;
     if (now < last + (uint64_t{16} << 20) || !reported.compare_exchange_strong(last, now)) return;
-    ResolveProgress event = Step(ResolveProgress::Phase::kHash, absl::StrCat("hashing ", unknown.size(), " new layers"));
+    ResolveProgress event = Step(ResolveProgress::Phase::kHash,
+                                 absl::StrCat("hashing ", unknown.size(), " new layers"));
     event.done = std::min(now, total);
     event.total = total;
     report(std::move(event));
   };
-  report(Step(ResolveProgress::Phase::kHash, absl::StrCat("hashing ", unknown.size(), " new layers")));
+  report(
+      Step(ResolveProgress::Phase::kHash, absl::StrCat("hashing ", unknown.size(), " new layers")));
   return ParallelFor(unknown.size(), AvailableCpus(),
-                     [&](size_t i) { return HashLayer(request, unknown[i], progress, draft); });
+                     [&](size_t i) { return HashLayer(unknown[i], progress, draft); });
 }
 
-absl::StatusOr<LayerRecord> ImageBuilder::WriteProfileLayer(const Profile& profile, const Digest& content_key) {
-  const std::string fresh = absl::StrCat(options_.state_directory, "/profiles/new-", content_key.hex());
+absl::StatusOr<LayerRecord> ImageBuilder::WriteProfileLayer(const Profile& profile,
+                                                            const Digest& content_key) {
+  const std::string fresh =
+      absl::StrCat(options_.state_directory, "/profiles/new-", content_key.hex());
   STOWAGE_RETURN_IF_ERROR(RemoveTree(fresh));
   STOWAGE_RETURN_IF_ERROR(WriteProfile(profile, fresh));
   STOWAGE_ASSIGN_OR_RETURN(const LayerArchive archive, LayerArchive::ForDirectory(fresh));
   STOWAGE_ASSIGN_OR_RETURN(const LayerDigest digest, archive.Hash(nullptr));
-  LayerRecord layer = {0, LayerKind::kProfile, content_key, digest.diff_id, digest.size_bytes, false};
+  LayerRecord layer = {0,    LayerKind::kProfile, content_key, digest.diff_id, digest.size_bytes,
+                       false};
   const std::string directory = catalog_.ProfileDirectory(layer);
   if (::rename(fresh.c_str(), directory.c_str()) != 0) {
     const int error = errno;
     STOWAGE_RETURN_IF_ERROR(RemoveTree(fresh));
-    // Another build of the same profile was faster: the name is the content's digest, so what is there is the same.
+    // Another build of the same profile was faster: the name is the content's digest, so what is
+    // there is the same.
     if (error != EEXIST && error != ENOTEMPTY)
       return absl::ErrnoToStatus(error, absl::StrCat("rename ", fresh, " to ", directory));
   }
@@ -185,16 +202,17 @@ absl::StatusOr<LayerRecord> ImageBuilder::WriteProfileLayer(const Profile& profi
 absl::Status ImageBuilder::AddProfile(const ImageBuildRequest& request, Draft& draft) {
   ProfileOptions options;
   options.store_directory = options_.store_directory;
-  for (const RealisedPackage& package : request.packages) options.packages.push_back(package.out_path.base_name());
+  for (const RealisedPackage& package : request.packages)
+    options.packages.push_back(package.out_path.base_name());
   STOWAGE_ASSIGN_OR_RETURN(draft.profile, ComposeProfile(options));
-  const Digest content_key = DelimitedDigest({"stowage profile", draft.profile.key.ToString()});
+  const Digest content_key = DelimitedDigest({"stowage profile", draft.profile->key.ToString()});
   auto known = catalog_.table().FindByContent(content_key);
   if (!known.ok() && !absl::IsNotFound(known.status())) return known.status();
   if (known.ok() && DirectoryExists(catalog_.ProfileDirectory(*known))) {
     draft.layers.push_back(*known);
     return absl::OkStatus();
   }
-  STOWAGE_ASSIGN_OR_RETURN(LayerRecord layer, WriteProfileLayer(draft.profile, content_key));
+  STOWAGE_ASSIGN_OR_RETURN(LayerRecord layer, WriteProfileLayer(*draft.profile, content_key));
   draft.layers.push_back(std::move(layer));
   return absl::OkStatus();
 }
@@ -205,20 +223,26 @@ absl::Status ImageBuilder::Keep(const ImageBuildRequest& request, Draft& draft) 
     LayerRecord& layer = draft.layers[i];
     ids.push_back(layer.id);
     if (layer.rooted) continue;
-    const std::vector<StorePath> top =
-        i < draft.plan.layers.size() ? TopPaths(request.closure, draft.plan.layers[i]) : std::vector<StorePath>();
+    const std::vector<StorePath> top = i < draft.plan.layers.size()
+                                           ? TopPaths(request.closure, draft.plan.layers[i])
+                                           : std::vector<StorePath>();
     STOWAGE_RETURN_IF_ERROR(catalog_.Root(layer, top));
     layer.rooted = true;
   }
   return catalog_.table().Hold(ids, absl::Now() + options_.hold);
 }
 
-ImageDescription ImageBuilder::Describe(const ImageBuildRequest& request, const Draft& draft) const {
+ImageDescription ImageBuilder::Describe(const ImageBuildRequest& request,
+                                        const Draft& draft) const {
   ImageDescription image;
   image.architecture = std::string(request.reference.architecture());
   for (size_t i = 0; i < draft.layers.size(); ++i) {
     const LayerRecord& record = draft.layers[i];
-    ImageLayer layer = {record.content_key, record.diff_id, record.size_bytes, {}, record.kind == LayerKind::kProfile};
+    ImageLayer layer = {record.content_key,
+                        record.diff_id,
+                        record.size_bytes,
+                        {},
+                        record.kind == LayerKind::kProfile};
     if (!layer.is_profile) {
       layer.layer_key = LayerKey(BaseNames(draft.objects[i]));
       for (const uint32_t member : draft.plan.layers[i])
@@ -226,9 +250,10 @@ ImageDescription ImageBuilder::Describe(const ImageBuildRequest& request, const 
     }
     image.layers.push_back(std::move(layer));
   }
-  image.command = Command(request, draft.profile);
+  image.command = Command(request, *draft.profile);
   image.environment = {"PATH=/bin"};
-  if (FindEntry(draft.profile, "etc/ssl/certs/ca-bundle.crt") != nullptr || FindEntry(draft.profile, "etc/ssl") != nullptr)
+  if (FindEntry(*draft.profile, "etc/ssl/certs/ca-bundle.crt") != nullptr ||
+      FindEntry(*draft.profile, "etc/ssl") != nullptr)
     image.environment.push_back("SSL_CERT_FILE=/etc/ssl/certs/ca-bundle.crt");
   image.labels["io.stowage.reference"] = absl::StrCat("nix/", request.reference.name());
   image.labels["org.opencontainers.image.title"] = request.reference.name();
@@ -262,19 +287,28 @@ absl::StatusOr<ImageRecord> ImageBuilder::Record(const ImageBuildRequest& reques
   summary.revision = request.revision;
   summary.architecture = description.architecture;
   summary.store_path_count = request.closure.objects.size();
-  for (const StoreObject& object : request.closure.objects) summary.nar_size_bytes += object.nar_size_bytes;
-  summary.warnings = draft.profile.conflicts;
-  ImageRecord image = {0,             request.cache_key,     request.reference.name(), manifest.digest,
-                       config.digest, chain_ids.back(),      std::move(summary)};
+  for (const StoreObject& object : request.closure.objects)
+    summary.nar_size_bytes += object.nar_size_bytes;
+  summary.warnings = draft.profile->conflicts;
+  ImageRecord image = {0,
+                       request.cache_key,
+                       request.reference.name(),
+                       manifest.digest,
+                       config.digest,
+                       chain_ids.back(),
+                       std::move(summary)};
   STOWAGE_ASSIGN_OR_RETURN(
-      image.id, images_.Record({image, ids, {manifest, referrer}, {config, closure, EmptyDocument()}}));
+      image.id,
+      images_.Record({image, ids, {manifest, referrer}, {config, closure, EmptyDocument()}}));
   return image;
 }
 
-absl::StatusOr<ImageRecord> ImageBuilder::Build(const ImageBuildRequest& request, const Report& report) {
+absl::StatusOr<ImageRecord> ImageBuilder::Build(const ImageBuildRequest& request,
+                                                const Report& report) {
   const absl::ReaderMutexLock keep_collecting_away(&catalog_.collecting());
   Draft draft;
-  report(Step(ResolveProgress::Phase::kClosure, absl::StrCat(request.closure.objects.size(), " store paths")));
+  report(Step(ResolveProgress::Phase::kClosure,
+              absl::StrCat(request.closure.objects.size(), " store paths")));
   STOWAGE_RETURN_IF_ERROR(PlanLayers(request, draft));
   STOWAGE_RETURN_IF_ERROR(Annotate(HashLayers(request, report, draft), "hash the layers"));
   STOWAGE_RETURN_IF_ERROR(Annotate(AddProfile(request, draft), "compose the profile layer"));

@@ -33,7 +33,8 @@ struct ImageBuildRequest {
   std::string source;
   bool source_is_public;
   std::string revision;
-  // In the image's order: what was asked for, then the shell's, then the always added ones; no path twice.
+  // In the image's order: what was asked for, then the shell's, then the always added ones; no path
+  // twice.
   std::vector<RealisedPackage> packages;
   // Of all packages together; its roots are their paths in the same order.
   Closure closure;
@@ -43,11 +44,12 @@ struct ImageBuilderOptions {
   std::string state_directory;
   std::string store_directory = "/nix/store";
   LayerPlanOptions layering;
-  absl::Duration hold;   // how long a new image is kept when nobody uses it
-  bool prepare_views;    // write what stowage-fuse needs (nodes with a snapshotter)
+  absl::Duration hold;  // how long a new image is kept when nobody uses it
+  bool prepare_views;   // write what stowage-fuse needs (nodes with a snapshotter)
 };
 
-// Makes an image out of a realised closure: plan, layers, profile, documents, roots, and records all of it. Thread-safe.
+// Makes an image out of a realised closure: plan, layers, profile, documents, roots, and records
+// all of it. Thread-safe.
 class ImageBuilder {
  public:
   using Report = std::function<void(ResolveProgress)>;
@@ -56,16 +58,16 @@ class ImageBuilder {
       : options_(std::move(options)), catalog_(catalog), images_(images) {}
 
   // Something must keep the closure's paths from being collected until this returns.
-  // Errors: NotFound for a path that vanished, ResourceExhausted for a full disk, else what the parts say. An error leaves
-  // nothing that a later build of the same image would not use or replace.
+  // Errors: NotFound for a path that vanished, ResourceExhausted for a full disk, else what the
+  // parts say. An error leaves nothing that a later build of the same image would not use or
+  // replace.
   absl::StatusOr<ImageRecord> Build(const ImageBuildRequest& request, const Report& report);
 
  private:
   struct Draft;
   absl::Status PlanLayers(const ImageBuildRequest& request, Draft& draft);
   absl::Status HashLayers(const ImageBuildRequest& request, const Report& report, Draft& draft);
-  absl::Status HashLayer(const ImageBuildRequest& request, size_t index, const std::function<void(uint64_t)>& progress,
-                         Draft& draft);
+  absl::Status HashLayer(size_t index, const std::function<void(uint64_t)>& progress, Draft& draft);
   absl::Status AddProfile(const ImageBuildRequest& request, Draft& draft);
   absl::StatusOr<LayerRecord> WriteProfileLayer(const Profile& profile, const Digest& content_key);
   absl::Status Keep(const ImageBuildRequest& request, Draft& draft);

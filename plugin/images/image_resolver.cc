@@ -23,7 +23,8 @@ ResolveProgress Line(Phase phase, absl::string_view message) {
   return progress;
 }
 
-// What the result of an evaluation means for an image; stands for the revision where a source has none.
+// What the result of an evaluation means for an image; stands for the revision where a source has
+// none.
 std::string EvaluationIdentity(const Evaluation& evaluation) {
   std::vector<std::string> texts;
   for (const EvaluatedPackage& package : evaluation.packages) {
@@ -47,17 +48,21 @@ class ImageResolver::Run {
   absl::StatusOr<ResolvedImage> Execute();
 
  private:
-  CallLimits Limits(absl::Duration timeout) const { return {absl::Now() + timeout, resolver_.stop_.get_token()}; }
+  CallLimits Limits(absl::Duration timeout) const {
+    return {absl::Now() + timeout, resolver_.stop_.get_token()};
+  }
   absl::StatusOr<ResolvedImage> FromRevision(const std::string& revision);
   absl::StatusOr<ResolvedImage> StaleImage(const absl::Status& unreachable);
   absl::StatusOr<Evaluation> Evaluate(const SourceRevision& source);
-  absl::StatusOr<ImageRecord> Make(const Evaluation& evaluation, const Digest& cache_key, const std::string& revision);
-  absl::StatusOr<ImageRecord> Assemble(std::vector<RealisedPackage> packages, const Digest& cache_key,
-                                       const std::string& revision);
+  absl::StatusOr<ImageRecord> Make(const Evaluation& evaluation, const Digest& cache_key,
+                                   const std::string& revision);
+  absl::StatusOr<ImageRecord> Assemble(std::vector<RealisedPackage> packages,
+                                       const Digest& cache_key, const std::string& revision);
   Digest CacheKey(const std::string& revision) const;
   // The image with this key if all of it is still there.
   std::optional<ImageRecord> Known(const Digest& cache_key);
-  absl::StatusOr<ResolvedImage> Finish(ImageRecord image, const std::string& revision, bool from_cache);
+  absl::StatusOr<ResolvedImage> Finish(ImageRecord image, const std::string& revision,
+                                       bool from_cache);
   size_t AskedCount() const { return reference_.packages().size(); }
 
   ImageResolver& resolver_;
@@ -73,7 +78,8 @@ Digest ImageResolver::Run::CacheKey(const std::string& revision) const {
   parts.revision = revision;
   parts.packages = reference_.packages();
   if (reference_.shell())
-    parts.packages.insert(parts.packages.end(), resolver_.options_.shell.begin(), resolver_.options_.shell.end());
+    parts.packages.insert(parts.packages.end(), resolver_.options_.shell.begin(),
+                          resolver_.options_.shell.end());
   parts.always = resolver_.options_.always;
   parts.plan_identity = resolver_.plan_identity_;
   parts.name = reference_.name();
@@ -91,12 +97,14 @@ std::optional<ImageRecord> ImageResolver::Run::Known(const Digest& cache_key) {
   return *std::move(image);
 }
 
-absl::StatusOr<ResolvedImage> ImageResolver::Run::Finish(ImageRecord image, const std::string& revision,
+absl::StatusOr<ResolvedImage> ImageResolver::Run::Finish(ImageRecord image,
+                                                         const std::string& revision,
                                                          bool from_cache) {
-  STOWAGE_RETURN_IF_ERROR(
-      resolver_.images_.SetTag(reference_.name(), reference_.tag(), image.id, revision, absl::Now()));
+  STOWAGE_RETURN_IF_ERROR(resolver_.images_.SetTag(reference_.name(), reference_.tag(), image.id,
+                                                   revision, absl::Now()));
   std::vector<std::string> warnings = image.summary.warnings;
-  return ResolvedImage{std::move(image), reference_.tag(), revision, from_cache, std::move(warnings)};
+  return ResolvedImage{std::move(image), reference_.tag(), revision, from_cache,
+                       std::move(warnings)};
 }
 
 absl::StatusOr<ResolvedImage> ImageResolver::Run::StaleImage(const absl::Status& unreachable) {
@@ -106,16 +114,18 @@ absl::StatusOr<ResolvedImage> ImageResolver::Run::StaleImage(const absl::Status&
   if (!image) return unreachable;
   ResolvedImage result = {*std::move(image), reference_.tag(), tag->revision, true, {}};
   result.warnings = result.image.summary.warnings;
-  result.warnings.push_back(absl::StrCat("the source cannot be reached; this is what the tag meant at ",
-                                         absl::FormatTime(absl::RFC3339_sec, tag->resolved_at, absl::UTCTimeZone()),
-                                         " (", FirstLine(unreachable.message()), ")"));
+  result.warnings.push_back(
+      absl::StrCat("the source cannot be reached; this is what the tag meant at ",
+                   absl::FormatTime(absl::RFC3339_sec, tag->resolved_at, absl::UTCTimeZone()), " (",
+                   FirstLine(unreachable.message()), ")"));
   return result;
 }
 
 absl::StatusOr<ResolvedImage> ImageResolver::Run::Execute() {
-  job_.Report(Line(Phase::kSource, absl::StrCat("looking up ", reference_.tag(), " in ", resolver_.source_->Describe())));
-  const auto revision =
-      resolver_.source_->ResolveTag(reference_.tag(), Limits(resolver_.options_.evaluation_timeout));
+  job_.Report(Line(Phase::kSource, absl::StrCat("looking up ", reference_.tag(), " in ",
+                                                resolver_.source_->Describe())));
+  const auto revision = resolver_.source_->ResolveTag(
+      reference_.tag(), Limits(resolver_.options_.evaluation_timeout));
   if (absl::IsUnavailable(revision.status())) return StaleImage(revision.status());
   if (!revision.ok()) return revision.status();
   return FromRevision(*revision);
@@ -132,8 +142,10 @@ absl::StatusOr<ResolvedImage> ImageResolver::Run::FromRevision(const std::string
       const SourceRevision source,
       resolver_.source_->Fetch(revision, fetched, Limits(resolver_.options_.build_timeout)));
   STOWAGE_ASSIGN_OR_RETURN(const Evaluation evaluation, Evaluate(source));
-  const Digest cache_key = CacheKey(source.mutable_content ? EvaluationIdentity(evaluation) : revision);
-  if (std::optional<ImageRecord> image = Known(cache_key)) return Finish(*std::move(image), revision, true);
+  const Digest cache_key =
+      CacheKey(source.mutable_content ? EvaluationIdentity(evaluation) : revision);
+  if (std::optional<ImageRecord> image = Known(cache_key))
+    return Finish(*std::move(image), revision, true);
   STOWAGE_ASSIGN_OR_RETURN(ImageRecord image, Make(evaluation, cache_key, revision));
   return Finish(std::move(image), revision, false);
 }
@@ -144,13 +156,16 @@ absl::StatusOr<Evaluation> ImageResolver::Run::Evaluate(const SourceRevision& so
   request.system = reference_.system();
   request.names = reference_.packages();
   if (reference_.shell())
-    request.names.insert(request.names.end(), resolver_.options_.shell.begin(), resolver_.options_.shell.end());
+    request.names.insert(request.names.end(), resolver_.options_.shell.begin(),
+                         resolver_.options_.shell.end());
   request.optional_names = resolver_.options_.always;
-  job_.Report(Line(Phase::kEvaluate, absl::StrCat("evaluating ", request.names.size(), " packages")));
+  job_.Report(
+      Line(Phase::kEvaluate, absl::StrCat("evaluating ", request.names.size(), " packages")));
   return resolver_.evaluator_.Evaluate(request, Limits(resolver_.options_.evaluation_timeout));
 }
 
-absl::StatusOr<ImageRecord> ImageResolver::Run::Make(const Evaluation& evaluation, const Digest& cache_key,
+absl::StatusOr<ImageRecord> ImageResolver::Run::Make(const Evaluation& evaluation,
+                                                     const Digest& cache_key,
                                                      const std::string& revision) {
   const auto progress = [this](const RealiseProgress& event) {
     ResolveProgress line = Line(Phase::kRealise, event.current);
@@ -159,10 +174,11 @@ absl::StatusOr<ImageRecord> ImageResolver::Run::Make(const Evaluation& evaluatio
     line.log_line = event.log_line;
     job_.Report(std::move(line));
   };
-  job_.Report(Line(Phase::kRealise, absl::StrCat("realising ", evaluation.packages.size(), " packages")));
+  job_.Report(
+      Line(Phase::kRealise, absl::StrCat("realising ", evaluation.packages.size(), " packages")));
   const std::string root = resolver_.catalog_.gc_roots().ResolveLink(unique_);
-  const auto paths =
-      resolver_.realiser_.Realise(evaluation.packages, root, progress, Limits(resolver_.options_.build_timeout));
+  const auto paths = resolver_.realiser_.Realise(evaluation.packages, root, progress,
+                                                 Limits(resolver_.options_.build_timeout));
   absl::StatusOr<ImageRecord> image = paths.status();
   if (paths.ok()) {
     const size_t asked = AskedCount();
@@ -184,31 +200,38 @@ absl::StatusOr<ImageRecord> ImageResolver::Run::Make(const Evaluation& evaluatio
   return image;
 }
 
-absl::StatusOr<ImageRecord> ImageResolver::Run::Assemble(std::vector<RealisedPackage> packages, const Digest& cache_key,
+absl::StatusOr<ImageRecord> ImageResolver::Run::Assemble(std::vector<RealisedPackage> packages,
+                                                         const Digest& cache_key,
                                                          const std::string& revision) {
   std::vector<StorePath> roots;
   for (const RealisedPackage& package : packages) roots.push_back(package.out_path);
   STOWAGE_ASSIGN_OR_RETURN(Closure closure, resolver_.closures_->Read(roots));
   const bool is_public = resolver_.options_.source.kind != PackageSourceKind::kPath;
-  const ImageBuildRequest request = {reference_, cache_key,           resolver_.source_->Describe(), is_public, revision,
-                                     std::move(packages), std::move(closure)};
-  return resolver_.builder_.Build(request, [this](ResolveProgress event) { job_.Report(std::move(event)); });
+  const ImageBuildRequest request = {reference_,        cache_key, resolver_.source_->Describe(),
+                                     is_public,         revision,  std::move(packages),
+                                     std::move(closure)};
+  return resolver_.builder_.Build(request,
+                                  [this](ResolveProgress event) { job_.Report(std::move(event)); });
 }
 
-absl::StatusOr<std::unique_ptr<ImageResolver>> ImageResolver::Open(ImageResolverOptions options, LayerCatalog& catalog,
-                                                                   ImageTable& images, LogFunction log) {
-  STOWAGE_ASSIGN_OR_RETURN(std::unique_ptr<PackageSource> source, PackageSource::Create(options.source));
+absl::StatusOr<std::unique_ptr<ImageResolver>> ImageResolver::Open(ImageResolverOptions options,
+                                                                   LayerCatalog& catalog,
+                                                                   ImageTable& images,
+                                                                   LogFunction log) {
+  STOWAGE_ASSIGN_OR_RETURN(std::unique_ptr<PackageSource> source,
+                           PackageSource::Create(options.source));
   STOWAGE_ASSIGN_OR_RETURN(std::unique_ptr<ClosureReader> closures, OpenClosureReader(options.nix));
   STOWAGE_ASSIGN_OR_RETURN(std::string plan_identity, LayerPlanIdentity(options.builder.layering));
   STOWAGE_RETURN_IF_ERROR(catalog.gc_roots().RemoveResolveLinks());
-  return std::unique_ptr<ImageResolver>(new ImageResolver(std::move(options), catalog, images, std::move(log),
-                                                          std::move(source), std::move(closures),
-                                                          std::move(plan_identity)));
+  return std::unique_ptr<ImageResolver>(
+      new ImageResolver(std::move(options), catalog, images, std::move(log), std::move(source),
+                        std::move(closures), std::move(plan_identity)));
 }
 
-ImageResolver::ImageResolver(ImageResolverOptions options, LayerCatalog& catalog, ImageTable& images, LogFunction log,
-                             std::unique_ptr<PackageSource> source, std::unique_ptr<ClosureReader> closures,
-                             std::string plan_identity)
+ImageResolver::ImageResolver(ImageResolverOptions options, LayerCatalog& catalog,
+                             ImageTable& images, LogFunction log,
+                             std::unique_ptr<PackageSource> source,
+                             std::unique_ptr<ClosureReader> closures, std::string plan_identity)
     : options_(std::move(options)),
       catalog_(catalog),
       images_(images),
@@ -221,16 +244,18 @@ ImageResolver::ImageResolver(ImageResolverOptions options, LayerCatalog& catalog
       builder_(options_.builder, catalog, images),
       pool_(options_.concurrent_resolves) {}
 
-ImageResolver::~ImageResolver() { stop_.request_stop(); }
+ImageResolver::~ImageResolver() { Cancel(); }
 
 std::optional<ResolvedImage> ImageResolver::Remembered(const ImageReference& reference) {
   auto tag = images_.FindTag(reference.name(), reference.tag());
   if (!tag.ok() || tag->resolved_at + options_.tag_lifetime < absl::Now()) return std::nullopt;
   const auto layers = images_.Layers(tag->image.id);
   if (!layers.ok() || !catalog_.CheckPresent(*layers).ok()) return std::nullopt;
-  if (!images_.HoldImage(tag->image.manifest_digest, absl::Now() + options_.builder.hold).ok()) return std::nullopt;
+  if (!images_.HoldImage(tag->image.manifest_digest, absl::Now() + options_.builder.hold).ok())
+    return std::nullopt;
   std::vector<std::string> warnings = tag->image.summary.warnings;
-  return ResolvedImage{std::move(tag->image), reference.tag(), tag->revision, true, std::move(warnings)};
+  return ResolvedImage{std::move(tag->image), reference.tag(), tag->revision, true,
+                       std::move(warnings)};
 }
 
 std::shared_ptr<ResolveJob> ImageResolver::Resolve(const ImageReference& reference) {
@@ -251,16 +276,19 @@ void ImageResolver::Work(const ImageReference& reference, const std::shared_ptr<
   }
   const absl::Time start = absl::Now();
   log_(LogLevel::kInfo, absl::StrCat("resolve_started reference=", reference.ToString()));
-  ResolveJob::Result result = stop_.stop_requested() ? ResolveJob::Result(absl::CancelledError("stowaged is stopping"))
-                                                     : Run(*this, reference, *job, unique).Execute();
-  const std::string took = absl::FormatDuration(absl::Trunc(absl::Now() - start, absl::Milliseconds(1)));
+  ResolveJob::Result result = stop_.stop_requested()
+                                  ? ResolveJob::Result(absl::CancelledError("stowaged is stopping"))
+                                  : Run(*this, reference, *job, unique).Execute();
+  const std::string took =
+      absl::FormatDuration(absl::Trunc(absl::Now() - start, absl::Milliseconds(1)));
   if (result.ok()) {
-    log_(LogLevel::kInfo, absl::StrCat("resolve_finished reference=", reference.ToString(), " image_id=",
-                                       result->image.config_digest.ToString(), " cached=", result->from_cache ? 1 : 0,
-                                       " took=", took));
+    log_(LogLevel::kInfo, absl::StrCat("resolve_finished reference=", reference.ToString(),
+                                       " image_id=", result->image.config_digest.ToString(),
+                                       " cached=", result->from_cache ? 1 : 0, " took=", took));
   } else {
-    log_(LogLevel::kWarning, absl::StrCat("resolve_failed reference=", reference.ToString(), " took=", took, " error=\"",
-                                          FirstLine(result.status().message()), "\""));
+    log_(LogLevel::kWarning,
+         absl::StrCat("resolve_failed reference=", reference.ToString(), " took=", took,
+                      " error=\"", FirstLine(result.status().message()), "\""));
   }
   {
     // Whoever asks from now on gets a new run; it will find what this one has recorded.

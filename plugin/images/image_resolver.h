@@ -37,29 +37,35 @@ struct ImageResolverOptions {
   size_t concurrent_resolves = 4;
 };
 
-// Turns references into images: tag to revision, evaluation, realisation, closure, image, each step remembered where its
-// result cannot change. One run per reference at a time; whoever asks meanwhile joins it. A run goes on when everybody who
-// waits for it has left. Thread-safe.
+// Turns references into images: tag to revision, evaluation, realisation, closure, image, each step
+// remembered where its result cannot change. One run per reference at a time; whoever asks
+// meanwhile joins it. A run goes on when everybody who waits for it has left. Thread-safe.
 class ImageResolver {
  public:
-  static absl::StatusOr<std::unique_ptr<ImageResolver>> Open(ImageResolverOptions options, LayerCatalog& catalog,
+  static absl::StatusOr<std::unique_ptr<ImageResolver>> Open(ImageResolverOptions options,
+                                                             LayerCatalog& catalog,
                                                              ImageTable& images, LogFunction log);
-  // Cancels what is running and waits for it.
+  // Cancel, and waits for what was running.
   ~ImageResolver();
 
-  // The image that a tag meant within the tag's lifetime, if all of it is still there; nothing otherwise. Milliseconds.
+  // The image that a tag meant within the tag's lifetime, if all of it is still there; nothing
+  // otherwise. Milliseconds.
   std::optional<ResolvedImage> Remembered(const ImageReference& reference);
 
   // Resolves, or joins the run that does.
   std::shared_ptr<ResolveJob> Resolve(const ImageReference& reference);
+
+  // Ends running resolves with Cancelled; later ones end at once.
+  void Cancel() { stop_.request_stop(); }
 
   std::string DescribeSource() const { return source_->Describe(); }
 
  private:
   class Run;
 
-  ImageResolver(ImageResolverOptions options, LayerCatalog& catalog, ImageTable& images, LogFunction log,
-                std::unique_ptr<PackageSource> source, std::unique_ptr<ClosureReader> closures, std::string plan_identity);
+  ImageResolver(ImageResolverOptions options, LayerCatalog& catalog, ImageTable& images,
+                LogFunction log, std::unique_ptr<PackageSource> source,
+                std::unique_ptr<ClosureReader> closures, std::string plan_identity);
   void Work(const ImageReference& reference, const std::shared_ptr<ResolveJob>& job);
 
   const ImageResolverOptions options_;

@@ -17,10 +17,11 @@ void ImageService::ResolveManifest(const ManifestRequest& request,
   if (!reference.ok()) return done(reference.status());
   if (const std::optional<ResolvedImage> image = resolver_.Remembered(*reference))
     return done(images_.FindManifest(image->image.manifest_digest));
-  resolver_.Resolve(*reference)->OnFinished([this, done = std::move(done)](const ResolveJob::Result& result) {
-    if (!result.ok()) return done(result.status());
-    done(images_.FindManifest(result->image.manifest_digest));
-  });
+  resolver_.Resolve(*reference)
+      ->OnFinished([this, done = std::move(done)](const ResolveJob::Result& result) {
+        if (!result.ok()) return done(result.status());
+        done(images_.FindManifest(result->image.manifest_digest));
+      });
 }
 
 absl::StatusOr<DocumentPointer> ImageService::FindManifest(const Digest& digest) {
@@ -43,15 +44,18 @@ void ImageService::OpenBlob(const Digest& digest, std::function<void(absl::Statu
 }
 
 absl::StatusOr<uint64_t> ImageService::BlobSize(const Digest& digest) {
-  if (const auto document = images_.FindBlob(digest); document.ok()) return (*document)->content.size();
+  if (const auto document = images_.FindBlob(digest); document.ok())
+    return (*document)->content.size();
   STOWAGE_ASSIGN_OR_RETURN(const LayerRecord layer, catalog_.table().FindByDiffId(digest));
   if (!layer.rooted)
-    return absl::NotFoundError(absl::StrCat("layer ", digest.ToString(), " is not held any longer: pull the image again"));
+    return absl::NotFoundError(
+        absl::StrCat("layer ", digest.ToString(), " is not held any longer: pull the image again"));
   return layer.size_bytes;
 }
 
 absl::StatusOr<std::vector<std::string>> ImageService::ListTags(const std::string& name) {
-  STOWAGE_ASSIGN_OR_RETURN(const ImageReference reference, ImageReference::FromRepository(name, "latest"));
+  STOWAGE_ASSIGN_OR_RETURN(const ImageReference reference,
+                           ImageReference::FromRepository(name, "latest"));
   return images_.Tags(reference.name());
 }
 
@@ -59,7 +63,8 @@ std::vector<Referrer> ImageService::Referrers(const Digest& digest) {
   std::vector<Referrer> referrers;
   const auto records = images_.Referrers(digest);
   if (!records.ok()) return referrers;
-  for (const ReferrerRecord& record : *records) referrers.push_back({record.artifact_type, record.manifest});
+  for (const ReferrerRecord& record : *records)
+    referrers.push_back({record.artifact_type, record.manifest});
   return referrers;
 }
 

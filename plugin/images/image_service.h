@@ -13,8 +13,13 @@ namespace stowage {
 // Gives the registry endpoint what the resolver and the tables have. Thread-safe.
 class ImageService : public ImageSource {
  public:
-  ImageService(ImageResolver& resolver, LayerCatalog& catalog, ImageTable& images, absl::Duration hold)
-      : resolver_(resolver), catalog_(catalog), images_(images), hold_(hold), pool_(AvailableThreads()) {}
+  ImageService(ImageResolver& resolver, LayerCatalog& catalog, ImageTable& images,
+               absl::Duration hold)
+      : resolver_(resolver),
+        catalog_(catalog),
+        images_(images),
+        hold_(hold),
+        pool_(AvailableThreads()) {}
 
   void ResolveManifest(const ManifestRequest& request,
                        std::function<void(absl::StatusOr<DocumentPointer>)> done) override;

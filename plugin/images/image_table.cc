@@ -32,7 +32,8 @@ std::string EncodeSummary(const ImageSummary& summary) {
 
 absl::StatusOr<ImageSummary> DecodeSummary(const std::string& text) {
   const json value = json::parse(text, nullptr, false);
-  if (!value.is_object()) return absl::DataLossError("database: the summary of an image is damaged");
+  if (!value.is_object())
+    return absl::DataLossError("database: the summary of an image is damaged");
   ImageSummary summary;
   summary.source = value.value("source", "");
   summary.revision = value.value("revision", "");
@@ -49,7 +50,8 @@ absl::StatusOr<ImageRecord> ReadImage(const SqliteStatement& row) {
   STOWAGE_ASSIGN_OR_RETURN(const Digest config, Digest::Parse(row.ColumnText(4)));
   STOWAGE_ASSIGN_OR_RETURN(const Digest chain, Digest::Parse(row.ColumnText(5)));
   STOWAGE_ASSIGN_OR_RETURN(ImageSummary summary, DecodeSummary(row.ColumnText(6)));
-  return ImageRecord{row.ColumnInt64(0), cache_key, row.ColumnText(2), manifest, config, chain, std::move(summary)};
+  return ImageRecord{row.ColumnInt64(0), cache_key, row.ColumnText(2), manifest, config, chain,
+                     std::move(summary)};
 }
 
 // The manifest that a referrer is about, "" for other documents.
@@ -69,7 +71,8 @@ absl::StatusOr<std::unique_ptr<ImageTable>> ImageTable::Open(const std::string& 
 absl::Status ImageTable::InsertDocument(const Document& document, int64_t kind) {
   STOWAGE_ASSIGN_OR_RETURN(
       SqliteStatement insert,
-      database_.Prepare("INSERT OR IGNORE INTO documents(digest,kind,media_type,subject,content) VALUES(?1,?2,?3,?4,?5)"));
+      database_.Prepare("INSERT OR IGNORE INTO documents(digest,kind,media_type,subject,content) "
+                        "VALUES(?1,?2,?3,?4,?5)"));
   insert.Bind(1, document.digest.ToString()).Bind(2, kind).Bind(3, document.media_type);
   insert.Bind(4, kind == kManifestKind ? SubjectOf(document) : "").BindBlob(5, document.content);
   return insert.Run();
@@ -78,27 +81,36 @@ absl::Status ImageTable::InsertDocument(const Document& document, int64_t kind) 
 absl::StatusOr<int64_t> ImageTable::Record(const NewImage& image) {
   const absl::MutexLock lock(&mutex_);
   STOWAGE_ASSIGN_OR_RETURN(SqliteTransaction transaction, SqliteTransaction::Begin(database_));
-  for (const Document& document : image.manifests) STOWAGE_RETURN_IF_ERROR(InsertDocument(document, kManifestKind));
-  for (const Document& document : image.blobs) STOWAGE_RETURN_IF_ERROR(InsertDocument(document, kBlobKind));
+  for (const Document& document : image.manifests)
+    STOWAGE_RETURN_IF_ERROR(InsertDocument(document, kManifestKind));
+  for (const Document& document : image.blobs)
+    STOWAGE_RETURN_IF_ERROR(InsertDocument(document, kBlobKind));
   STOWAGE_ASSIGN_OR_RETURN(
       SqliteStatement insert,
       database_.Prepare(
-          "INSERT INTO images(cache_key,name,manifest_digest,config_digest,chain_id,summary,made_at) "
-          "VALUES(?1,?2,?3,?4,?5,?6,?7) ON CONFLICT(cache_key) DO UPDATE SET manifest_digest=?3,config_digest=?4,"
+          "INSERT INTO "
+          "images(cache_key,name,manifest_digest,config_digest,chain_id,summary,made_at) "
+          "VALUES(?1,?2,?3,?4,?5,?6,?7) ON CONFLICT(cache_key) DO UPDATE SET "
+          "manifest_digest=?3,config_digest=?4,"
           "chain_id=?5,summary=?6,made_at=?7 RETURNING id"));
   insert.Bind(1, image.image.cache_key.ToString()).Bind(2, image.image.name);
-  insert.Bind(3, image.image.manifest_digest.ToString()).Bind(4, image.image.config_digest.ToString());
+  insert.Bind(3, image.image.manifest_digest.ToString())
+      .Bind(4, image.image.config_digest.ToString());
   insert.Bind(5, image.image.chain_id.ToString()).Bind(6, EncodeSummary(image.image.summary));
   insert.Bind(7, absl::ToUnixNanos(absl::Now()));
   STOWAGE_RETURN_IF_ERROR(insert.Step().status());
   const int64_t id = insert.ColumnInt64(0);
   insert.Reset();
-  STOWAGE_ASSIGN_OR_RETURN(SqliteStatement clear, database_.Prepare("DELETE FROM image_layers WHERE image_id=?"));
+  STOWAGE_ASSIGN_OR_RETURN(SqliteStatement clear,
+                           database_.Prepare("DELETE FROM image_layers WHERE image_id=?"));
   STOWAGE_RETURN_IF_ERROR(clear.Bind(1, id).Run());
-  STOWAGE_ASSIGN_OR_RETURN(SqliteStatement link, database_.Prepare("INSERT INTO image_layers VALUES(?1,?2,?3)"));
+  STOWAGE_ASSIGN_OR_RETURN(SqliteStatement link,
+                           database_.Prepare("INSERT INTO image_layers VALUES(?1,?2,?3)"));
   for (size_t position = 0; position < image.layers.size(); ++position)
-    STOWAGE_RETURN_IF_ERROR(
-        link.Bind(1, id).Bind(2, static_cast<int64_t>(position)).Bind(3, image.layers[position]).Run());
+    STOWAGE_RETURN_IF_ERROR(link.Bind(1, id)
+                                .Bind(2, static_cast<int64_t>(position))
+                                .Bind(3, image.layers[position])
+                                .Run());
   STOWAGE_RETURN_IF_ERROR(transaction.Commit());
   return id;
 }
@@ -108,13 +120,19 @@ absl::Status ImageTable::SetTag(const std::string& name, const std::string& tag,
   const absl::MutexLock lock(&mutex_);
   STOWAGE_ASSIGN_OR_RETURN(SqliteStatement insert,
                            database_.Prepare("INSERT OR REPLACE INTO tags VALUES(?1,?2,?3,?4,?5)"));
-  return insert.Bind(1, name).Bind(2, tag).Bind(3, image).Bind(4, revision).Bind(5, absl::ToUnixNanos(now)).Run();
+  return insert.Bind(1, name)
+      .Bind(2, tag)
+      .Bind(3, image)
+      .Bind(4, revision)
+      .Bind(5, absl::ToUnixNanos(now))
+      .Run();
 }
 
 absl::StatusOr<ImageRecord> ImageTable::FindByCacheKey(const Digest& cache_key) {
   const absl::MutexLock lock(&mutex_);
-  STOWAGE_ASSIGN_OR_RETURN(SqliteStatement query,
-                           database_.Prepare(absl::StrCat("SELECT ", kColumns, " FROM images WHERE cache_key=?")));
+  STOWAGE_ASSIGN_OR_RETURN(
+      SqliteStatement query,
+      database_.Prepare(absl::StrCat("SELECT ", kColumns, " FROM images WHERE cache_key=?")));
   STOWAGE_ASSIGN_OR_RETURN(const bool found, query.Bind(1, cache_key.ToString()).Step());
   if (!found) return absl::NotFoundError("no such image was made here");
   return ReadImage(query);
@@ -122,22 +140,26 @@ absl::StatusOr<ImageRecord> ImageTable::FindByCacheKey(const Digest& cache_key) 
 
 absl::StatusOr<TagRecord> ImageTable::FindTag(const std::string& name, const std::string& tag) {
   const absl::MutexLock lock(&mutex_);
-  STOWAGE_ASSIGN_OR_RETURN(
-      SqliteStatement query,
-      database_.Prepare(absl::StrCat("SELECT ", kColumns, ",revision,resolved_at FROM tags JOIN images ON images.id=image_id "
-                                     "WHERE tags.name=?1 AND tag=?2")));
+  STOWAGE_ASSIGN_OR_RETURN(SqliteStatement query,
+                           database_.Prepare(absl::StrCat(
+                               "SELECT ", kColumns,
+                               ",revision,resolved_at FROM tags JOIN images ON images.id=image_id "
+                               "WHERE tags.name=?1 AND tag=?2")));
   STOWAGE_ASSIGN_OR_RETURN(const bool found, query.Bind(1, name).Bind(2, tag).Step());
   if (!found)
-    return absl::NotFoundError(absl::StrCat("nix/", name, ":", tag, " was not resolved here yet; 'stowage resolve nix/",
+    return absl::NotFoundError(absl::StrCat("nix/", name, ":", tag,
+                                            " was not resolved here yet; 'stowage resolve nix/",
                                             name, ":", tag, "' does it"));
   STOWAGE_ASSIGN_OR_RETURN(ImageRecord image, ReadImage(query));
-  return TagRecord{std::move(image), query.ColumnText(7), absl::FromUnixNanos(query.ColumnInt64(8))};
+  return TagRecord{std::move(image), query.ColumnText(7),
+                   absl::FromUnixNanos(query.ColumnInt64(8))};
 }
 
 absl::StatusOr<std::vector<int64_t>> ImageTable::Layers(int64_t image) {
   const absl::MutexLock lock(&mutex_);
-  STOWAGE_ASSIGN_OR_RETURN(SqliteStatement query,
-                           database_.Prepare("SELECT layer_id FROM image_layers WHERE image_id=? ORDER BY position"));
+  STOWAGE_ASSIGN_OR_RETURN(
+      SqliteStatement query,
+      database_.Prepare("SELECT layer_id FROM image_layers WHERE image_id=? ORDER BY position"));
   query.Bind(1, image);
   std::vector<int64_t> layers;
   while (true) {
@@ -149,7 +171,8 @@ absl::StatusOr<std::vector<int64_t>> ImageTable::Layers(int64_t image) {
 
 absl::StatusOr<std::vector<std::string>> ImageTable::Tags(const std::string& name) {
   const absl::MutexLock lock(&mutex_);
-  STOWAGE_ASSIGN_OR_RETURN(SqliteStatement query, database_.Prepare("SELECT tag FROM tags WHERE name=? ORDER BY tag"));
+  STOWAGE_ASSIGN_OR_RETURN(SqliteStatement query,
+                           database_.Prepare("SELECT tag FROM tags WHERE name=? ORDER BY tag"));
   query.Bind(1, name);
   std::vector<std::string> tags;
   while (true) {
@@ -157,30 +180,35 @@ absl::StatusOr<std::vector<std::string>> ImageTable::Tags(const std::string& nam
     if (!row) break;
     tags.push_back(query.ColumnText(0));
   }
-  if (tags.empty()) return absl::NotFoundError(absl::StrCat("nix/", name, " was not resolved here yet"));
+  if (tags.empty())
+    return absl::NotFoundError(absl::StrCat("nix/", name, " was not resolved here yet"));
   return tags;
 }
 
 absl::StatusOr<DocumentPointer> ImageTable::FindDocument(const Digest& digest, int64_t kind) {
   const absl::MutexLock lock(&mutex_);
-  STOWAGE_ASSIGN_OR_RETURN(SqliteStatement query,
-                           database_.Prepare("SELECT media_type,content FROM documents WHERE digest=?1 AND kind=?2"));
+  STOWAGE_ASSIGN_OR_RETURN(
+      SqliteStatement query,
+      database_.Prepare("SELECT media_type,content FROM documents WHERE digest=?1 AND kind=?2"));
   STOWAGE_ASSIGN_OR_RETURN(const bool found, query.Bind(1, digest.ToString()).Bind(2, kind).Step());
   if (!found) return absl::NotFoundError(absl::StrCat(digest.ToString(), " is not known here"));
-  return std::make_shared<const Document>(Document{digest, query.ColumnText(0), query.ColumnText(1)});
+  return std::make_shared<const Document>(
+      Document{digest, query.ColumnText(0), query.ColumnText(1)});
 }
 
 absl::StatusOr<DocumentPointer> ImageTable::FindManifest(const Digest& digest) {
   return FindDocument(digest, kManifestKind);
 }
 
-absl::StatusOr<DocumentPointer> ImageTable::FindBlob(const Digest& digest) { return FindDocument(digest, kBlobKind); }
+absl::StatusOr<DocumentPointer> ImageTable::FindBlob(const Digest& digest) {
+  return FindDocument(digest, kBlobKind);
+}
 
 absl::StatusOr<std::vector<ReferrerRecord>> ImageTable::Referrers(const Digest& subject) {
   const absl::MutexLock lock(&mutex_);
-  STOWAGE_ASSIGN_OR_RETURN(
-      SqliteStatement query,
-      database_.Prepare("SELECT digest,media_type,content FROM documents WHERE subject=?1 AND subject!='' ORDER BY digest"));
+  STOWAGE_ASSIGN_OR_RETURN(SqliteStatement query,
+                           database_.Prepare("SELECT digest,media_type,content FROM documents "
+                                             "WHERE subject=?1 AND subject!='' ORDER BY digest"));
   query.Bind(1, subject.ToString());
   std::vector<ReferrerRecord> referrers;
   while (true) {
@@ -189,7 +217,8 @@ absl::StatusOr<std::vector<ReferrerRecord>> ImageTable::Referrers(const Digest& 
     STOWAGE_ASSIGN_OR_RETURN(const Digest digest, Digest::Parse(query.ColumnText(0)));
     const json value = json::parse(query.ColumnText(2), nullptr, false);
     referrers.push_back({value.is_object() ? value.value("artifactType", "") : "",
-                         std::make_shared<const Document>(Document{digest, query.ColumnText(1), query.ColumnText(2)})});
+                         std::make_shared<const Document>(
+                             Document{digest, query.ColumnText(1), query.ColumnText(2)})});
   }
 }
 
@@ -197,7 +226,8 @@ absl::Status ImageTable::HoldImage(const Digest& manifest, absl::Time until) {
   const absl::MutexLock lock(&mutex_);
   STOWAGE_ASSIGN_OR_RETURN(
       SqliteStatement update,
-      database_.Prepare("UPDATE layers SET hold_until=?1 WHERE hold_until<?2 AND id IN (SELECT layer_id FROM image_layers "
+      database_.Prepare("UPDATE layers SET hold_until=?1 WHERE hold_until<?2 AND id IN (SELECT "
+                        "layer_id FROM image_layers "
                         "JOIN images ON images.id=image_id WHERE manifest_digest=?3)"));
   update.Bind(1, absl::ToUnixNanos(until)).Bind(2, absl::ToUnixNanos(until - kHoldStep));
   return update.Bind(3, manifest.ToString()).Run();
@@ -205,8 +235,9 @@ absl::Status ImageTable::HoldImage(const Digest& manifest, absl::Time until) {
 
 absl::Status ImageTable::HoldLayer(const Digest& diff_id, absl::Time until) {
   const absl::MutexLock lock(&mutex_);
-  STOWAGE_ASSIGN_OR_RETURN(SqliteStatement update,
-                           database_.Prepare("UPDATE layers SET hold_until=?1 WHERE hold_until<?2 AND diff_id=?3"));
+  STOWAGE_ASSIGN_OR_RETURN(
+      SqliteStatement update,
+      database_.Prepare("UPDATE layers SET hold_until=?1 WHERE hold_until<?2 AND diff_id=?3"));
   update.Bind(1, absl::ToUnixNanos(until)).Bind(2, absl::ToUnixNanos(until - kHoldStep));
   return update.Bind(3, diff_id.ToString()).Run();
 }

@@ -63,8 +63,8 @@ class ImageTable {
 
   // Records an image; one with the same cache key is replaced. Returns its id.
   absl::StatusOr<int64_t> Record(const NewImage& image);
-  absl::Status SetTag(const std::string& name, const std::string& tag, int64_t image, const std::string& revision,
-                      absl::Time now);
+  absl::Status SetTag(const std::string& name, const std::string& tag, int64_t image,
+                      const std::string& revision, absl::Time now);
 
   // Errors of all finders: NotFound.
   absl::StatusOr<ImageRecord> FindByCacheKey(const Digest& cache_key);
@@ -75,14 +75,16 @@ class ImageTable {
   absl::StatusOr<DocumentPointer> FindBlob(const Digest& digest);
   absl::StatusOr<std::vector<ReferrerRecord>> Referrers(const Digest& subject);
 
-  // Keep the layers of an image, or one layer, from being collected until then. No write when it was done a short while ago.
+  // Keep the layers of an image, or one layer, from being collected until then. No write when it
+  // was done a short while ago.
   absl::Status HoldImage(const Digest& manifest, absl::Time until);
   absl::Status HoldLayer(const Digest& diff_id, absl::Time until);
 
  private:
   explicit ImageTable(SqliteDatabase database) : database_(std::move(database)) {}
   absl::StatusOr<DocumentPointer> FindDocument(const Digest& digest, int64_t kind);
-  absl::Status InsertDocument(const Document& document, int64_t kind) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status InsertDocument(const Document& document, int64_t kind)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   absl::Mutex mutex_;
   SqliteDatabase database_ ABSL_GUARDED_BY(mutex_);

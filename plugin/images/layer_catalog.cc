@@ -18,7 +18,8 @@
 namespace stowage {
 namespace {
 
-// An archive of 10,000 files is some hundred kilobytes; a pull reads all layers of an image at about the same time.
+// An archive of 10,000 files is some hundred kilobytes; a pull reads all layers of an image at
+// about the same time.
 constexpr size_t kKeptArchives = 256;
 
 // The name under which GcRoots keeps a layer's roots.
@@ -26,22 +27,27 @@ std::string RootHolder(const LayerRecord& layer) { return layer.content_key.hex(
 
 absl::Status CheckExists(int directory_fd, const std::string& name, absl::string_view directory) {
   struct stat status;
-  if (::fstatat(directory_fd, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0) return absl::OkStatus();
+  if (::fstatat(directory_fd, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0)
+    return absl::OkStatus();
   return absl::ErrnoToStatus(errno, absl::StrCat(directory, "/", name));
 }
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<LayerCatalog>> LayerCatalog::Open(const LayerCatalogOptions& options) {
+absl::StatusOr<std::unique_ptr<LayerCatalog>> LayerCatalog::Open(
+    const LayerCatalogOptions& options) {
   STOWAGE_RETURN_IF_ERROR(MakeDirectories(options.state_directory + "/profiles"));
   STOWAGE_RETURN_IF_ERROR(MakeDirectories(options.gc_roots_directory));
   STOWAGE_ASSIGN_OR_RETURN(std::unique_ptr<LayerTable> table,
                            LayerTable::Open(options.state_directory + "/stowage.db"));
-  STOWAGE_ASSIGN_OR_RETURN(std::unique_ptr<FuseViews> views,
-                           FuseViews::Open({options.state_directory, options.fuse_mountpoint, options.store_directory},
-                                           *table));
-  std::unique_ptr<LayerCatalog> catalog(new LayerCatalog(options, std::move(table), std::move(views)));
-  STOWAGE_RETURN_IF_ERROR(Annotate(catalog->ReconcileRoots(), "compare the GC roots with the database"));
+  STOWAGE_ASSIGN_OR_RETURN(
+      std::unique_ptr<FuseViews> views,
+      FuseViews::Open({options.state_directory, options.fuse_mountpoint, options.store_directory},
+                      *table));
+  std::unique_ptr<LayerCatalog> catalog(
+      new LayerCatalog(options, std::move(table), std::move(views)));
+  STOWAGE_RETURN_IF_ERROR(
+      Annotate(catalog->ReconcileRoots(), "compare the GC roots with the database"));
   return catalog;
 }
 
@@ -70,20 +76,24 @@ std::string LayerCatalog::ProfileDirectory(const LayerRecord& profile) const {
 }
 
 absl::Status LayerCatalog::Root(const LayerRecord& layer, absl::Span<const StorePath> top_paths) {
-  if (layer.kind == LayerKind::kStorePaths) STOWAGE_RETURN_IF_ERROR(gc_roots_.Add(RootHolder(layer), top_paths));
+  if (layer.kind == LayerKind::kStorePaths)
+    STOWAGE_RETURN_IF_ERROR(gc_roots_.Add(RootHolder(layer), top_paths));
   return table_->SetRooted({layer.id}, true);
 }
 
 absl::Status LayerCatalog::CheckPresent(absl::Span<const int64_t> layers) {
   STOWAGE_ASSIGN_OR_RETURN(const std::vector<LayerRecord> records, table_->FindAll(layers));
   for (const LayerRecord& layer : records) {
-    if (!layer.rooted) return absl::NotFoundError(absl::StrCat("layer ", layer.diff_id.ToString(), " is not held here"));
+    if (!layer.rooted)
+      return absl::NotFoundError(
+          absl::StrCat("layer ", layer.diff_id.ToString(), " is not held here"));
     if (layer.kind == LayerKind::kProfile)
       STOWAGE_RETURN_IF_ERROR(
           CheckExists(AT_FDCWD, ProfileDirectory(layer), absl::string_view("profile directory ")));
   }
   STOWAGE_ASSIGN_OR_RETURN(const std::vector<ObjectRecord> objects, table_->Objects(layers));
-  STOWAGE_ASSIGN_OR_RETURN(const UniqueFd store, OpenAt(AT_FDCWD, options_.store_directory, O_PATH | O_DIRECTORY));
+  STOWAGE_ASSIGN_OR_RETURN(const UniqueFd store,
+                           OpenAt(AT_FDCWD, options_.store_directory, O_PATH | O_DIRECTORY));
   for (const ObjectRecord& object : objects)
     STOWAGE_RETURN_IF_ERROR(CheckExists(store.get(), object.base_name, options_.store_directory));
   return absl::OkStatus();
@@ -92,8 +102,8 @@ absl::Status LayerCatalog::CheckPresent(absl::Span<const int64_t> layers) {
 absl::StatusOr<std::shared_ptr<const LayerArchive>> LayerCatalog::Archive(const Digest& diff_id) {
   {
     const absl::MutexLock lock(&mutex_);
-    const auto found =
-        std::find_if(archives_.begin(), archives_.end(), [&](const auto& entry) { return entry.first == diff_id; });
+    const auto found = std::find_if(archives_.begin(), archives_.end(),
+                                    [&](const auto& entry) { return entry.first == diff_id; });
     if (found != archives_.end()) {
       std::rotate(found, found + 1, archives_.end());
       return archives_.back().second;
@@ -101,7 +111,8 @@ absl::StatusOr<std::shared_ptr<const LayerArchive>> LayerCatalog::Archive(const 
   }
   STOWAGE_ASSIGN_OR_RETURN(const LayerRecord layer, table_->FindByDiffId(diff_id));
   if (!layer.rooted)
-    return absl::NotFoundError(absl::StrCat("layer ", diff_id.ToString(), " is not held any longer: pull the image again"));
+    return absl::NotFoundError(absl::StrCat("layer ", diff_id.ToString(),
+                                            " is not held any longer: pull the image again"));
   std::vector<std::string> base_names;
   STOWAGE_ASSIGN_OR_RETURN(const std::vector<ObjectRecord> objects, table_->Objects({layer.id}));
   for (const ObjectRecord& object : objects) base_names.push_back(object.base_name);
@@ -110,9 +121,10 @@ absl::StatusOr<std::shared_ptr<const LayerArchive>> LayerCatalog::Archive(const 
                                ? LayerArchive::ForDirectory(ProfileDirectory(layer))
                                : LayerArchive::ForStorePaths(options_.store_directory, base_names));
   if (archive.size_bytes() != layer.size_bytes)
-    return absl::DataLossError(absl::StrCat("layer ", diff_id.ToString(), " has ", archive.size_bytes(),
-                                            " bytes instead of ", layer.size_bytes,
-                                            ": its store paths were changed; try 'nix-store --verify --check-contents'"));
+    return absl::DataLossError(
+        absl::StrCat("layer ", diff_id.ToString(), " has ", archive.size_bytes(),
+                     " bytes instead of ", layer.size_bytes,
+                     ": its store paths were changed; try 'nix-store --verify --check-contents'"));
   auto shared = std::make_shared<const LayerArchive>(std::move(archive));
   const absl::MutexLock lock(&mutex_);
   archives_.emplace_back(diff_id, shared);
@@ -120,8 +132,8 @@ absl::StatusOr<std::shared_ptr<const LayerArchive>> LayerCatalog::Archive(const 
   return shared;
 }
 
-absl::StatusOr<std::vector<int64_t>> LayerCatalog::FindChain(const Digest& chain_id,
-                                                             const std::optional<Digest>& parent_chain_id) {
+absl::StatusOr<std::vector<int64_t>> LayerCatalog::FindChain(
+    const Digest& chain_id, const std::optional<Digest>& parent_chain_id) {
   std::vector<int64_t> layers;
   if (parent_chain_id) {
     STOWAGE_ASSIGN_OR_RETURN(const int64_t top, table_->TopLayer(chain_id, *parent_chain_id));
@@ -133,7 +145,8 @@ absl::StatusOr<std::vector<int64_t>> LayerCatalog::FindChain(const Digest& chain
   return layers;
 }
 
-absl::StatusOr<std::vector<std::string>> LayerCatalog::LowerDirectories(absl::Span<const int64_t> layers) {
+absl::StatusOr<std::vector<std::string>> LayerCatalog::LowerDirectories(
+    absl::Span<const int64_t> layers) {
   STOWAGE_ASSIGN_OR_RETURN(const std::vector<LayerRecord> records, table_->FindAll(layers));
   std::vector<std::string> directories;  // base first until the end
   for (auto layer = records.begin(); layer != records.end();) {
@@ -141,7 +154,8 @@ absl::StatusOr<std::vector<std::string>> LayerCatalog::LowerDirectories(absl::Sp
       directories.push_back(ProfileDirectory(*layer++));
       continue;
     }
-    const auto end = std::find_if(layer, records.end(), [](const LayerRecord& l) { return l.kind == LayerKind::kProfile; });
+    const auto end = std::find_if(
+        layer, records.end(), [](const LayerRecord& l) { return l.kind == LayerKind::kProfile; });
     const absl::Span<const LayerRecord> run(&*layer, static_cast<size_t>(end - layer));
     STOWAGE_ASSIGN_OR_RETURN(std::string directory, views_->Directory(run));
     directories.push_back(std::move(directory));
@@ -156,7 +170,8 @@ void LayerCatalog::SnapshotsRemoved() {
 }
 
 absl::Status LayerCatalog::DropRoots(const LayerRecord& layer) {
-  // The claim goes first: roots without a claim are removed at the next start, a claim without roots would be a lie.
+  // The claim goes first: roots without a claim are removed at the next start, a claim without
+  // roots would be a lie.
   STOWAGE_RETURN_IF_ERROR(table_->SetRooted({layer.id}, false));
   if (layer.kind == LayerKind::kStorePaths) return gc_roots_.Remove(RootHolder(layer));
   return absl::OkStatus();

@@ -24,11 +24,12 @@ struct LayerCatalogOptions {
   std::string store_directory = "/nix/store";
 };
 
-// The layers of this node: what they hold, what keeps them alive, how they are shown and read. Thread-safe.
+// The layers of this node: what they hold, what keeps them alive, how they are shown and read.
+// Thread-safe.
 class LayerCatalog : public RemoteLayers {
  public:
-  // Restores the catalog and brings GC roots and the database to the same state, in both directions: roots that no layer
-  // claims go, layers whose roots are gone lose the claim.
+  // Restores the catalog and brings GC roots and the database to the same state, in both
+  // directions: roots that no layer claims go, layers whose roots are gone lose the claim.
   static absl::StatusOr<std::unique_ptr<LayerCatalog>> Open(const LayerCatalogOptions& options);
 
   LayerTable& table() { return *table_; }
@@ -36,7 +37,8 @@ class LayerCatalog : public RemoteLayers {
   GcRoots& gc_roots() { return gc_roots_; }
   std::string ProfileDirectory(const LayerRecord& profile) const;
 
-  // Held (shared) from the moment that layers are recorded until something holds them, so that Collect keeps away.
+  // Held (shared) from the moment that layers are recorded until something holds them, so that
+  // Collect keeps away.
   absl::Mutex& collecting() ABSL_LOCK_RETURNED(collecting_) { return collecting_; }
 
   // Makes the GC roots of a layer. The store paths must be held by something else meanwhile.
@@ -46,23 +48,27 @@ class LayerCatalog : public RemoteLayers {
   // Errors: NotFound naming the first store path or profile that is gone.
   absl::Status CheckPresent(absl::Span<const int64_t> layers);
 
-  // The tar of a layer. Recently used ones are kept open. Errors: NotFound if the layer is unknown or its paths are gone.
+  // The tar of a layer. Recently used ones are kept open. Errors: NotFound if the layer is unknown
+  // or its paths are gone.
   absl::StatusOr<std::shared_ptr<const LayerArchive>> Archive(const Digest& diff_id);
 
   // RemoteLayers:
-  absl::StatusOr<std::vector<int64_t>> FindChain(const Digest& chain_id,
-                                                 const std::optional<Digest>& parent_chain_id) override;
-  absl::StatusOr<std::vector<std::string>> LowerDirectories(absl::Span<const int64_t> layers) override;
+  absl::StatusOr<std::vector<int64_t>> FindChain(
+      const Digest& chain_id, const std::optional<Digest>& parent_chain_id) override;
+  absl::StatusOr<std::vector<std::string>> LowerDirectories(
+      absl::Span<const int64_t> layers) override;
   void SnapshotsRemoved() override;
 
   // Called (on any thread) when something may be collectable.
   void OnSnapshotsRemoved(std::function<void()> wake) { wake_ = std::move(wake); }
 
-  // Drops the roots of layers that nothing holds, and the files that only they needed. Returns how many layers.
+  // Drops the roots of layers that nothing holds, and the files that only they needed. Returns how
+  // many layers.
   absl::StatusOr<size_t> Collect(absl::Time now);
 
  private:
-  LayerCatalog(LayerCatalogOptions options, std::unique_ptr<LayerTable> table, std::unique_ptr<FuseViews> views)
+  LayerCatalog(LayerCatalogOptions options, std::unique_ptr<LayerTable> table,
+               std::unique_ptr<FuseViews> views)
       : options_(std::move(options)),
         table_(std::move(table)),
         views_(std::move(views)),
@@ -78,7 +84,8 @@ class LayerCatalog : public RemoteLayers {
   absl::Mutex collecting_;
   absl::Mutex mutex_;
   // Most recently used last.
-  std::vector<std::pair<Digest, std::shared_ptr<const LayerArchive>>> archives_ ABSL_GUARDED_BY(mutex_);
+  std::vector<std::pair<Digest, std::shared_ptr<const LayerArchive>>> archives_
+      ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace stowage

@@ -10,15 +10,19 @@
 namespace stowage {
 namespace {
 
-constexpr absl::string_view kSelect = "SELECT id,kind,content_key,diff_id,size_bytes,rooted FROM layers ";
+constexpr absl::string_view kSelect =
+    "SELECT id,kind,content_key,diff_id,size_bytes,rooted FROM layers ";
 
 absl::StatusOr<LayerRecord> ReadLayer(const SqliteStatement& row) {
   STOWAGE_ASSIGN_OR_RETURN(const Digest content_key, Digest::Parse(row.ColumnText(2)));
   STOWAGE_ASSIGN_OR_RETURN(const Digest diff_id, Digest::Parse(row.ColumnText(3)));
-  return LayerRecord{row.ColumnInt64(0), static_cast<LayerKind>(row.ColumnInt64(1)), content_key,
-                     diff_id,            static_cast<uint64_t>(row.ColumnInt64(4)),  row.ColumnInt64(5) != 0};
+  return LayerRecord{row.ColumnInt64(0),
+                     static_cast<LayerKind>(row.ColumnInt64(1)),
+                     content_key,
+                     diff_id,
+                     static_cast<uint64_t>(row.ColumnInt64(4)),
+                     row.ColumnInt64(5) != 0};
 }
-
 
 }  // namespace
 
@@ -39,7 +43,8 @@ absl::StatusOr<std::vector<LayerRecord>> LayerTable::Query(SqliteStatement& stat
   return layers;
 }
 
-absl::StatusOr<LayerRecord> LayerTable::QueryOne(SqliteStatement& statement, const std::string& what) {
+absl::StatusOr<LayerRecord> LayerTable::QueryOne(SqliteStatement& statement,
+                                                 const std::string& what) {
   STOWAGE_ASSIGN_OR_RETURN(const std::vector<LayerRecord> layers, Query(statement));
   if (layers.empty()) return absl::NotFoundError(absl::StrCat("no layer ", what, " is known here"));
   return layers.front();
@@ -47,30 +52,35 @@ absl::StatusOr<LayerRecord> LayerTable::QueryOne(SqliteStatement& statement, con
 
 absl::StatusOr<LayerRecord> LayerTable::FindByContent(const Digest& content_key) {
   const absl::MutexLock lock(&mutex_);
-  STOWAGE_ASSIGN_OR_RETURN(SqliteStatement query, database_.Prepare(absl::StrCat(kSelect, "WHERE content_key=?")));
+  STOWAGE_ASSIGN_OR_RETURN(SqliteStatement query,
+                           database_.Prepare(absl::StrCat(kSelect, "WHERE content_key=?")));
   query.Bind(1, content_key.ToString());
   return QueryOne(query, "with content " + content_key.ToString());
 }
 
 absl::StatusOr<LayerRecord> LayerTable::FindById(int64_t id) {
   const absl::MutexLock lock(&mutex_);
-  STOWAGE_ASSIGN_OR_RETURN(SqliteStatement query, database_.Prepare(absl::StrCat(kSelect, "WHERE id=?")));
+  STOWAGE_ASSIGN_OR_RETURN(SqliteStatement query,
+                           database_.Prepare(absl::StrCat(kSelect, "WHERE id=?")));
   query.Bind(1, id);
   return QueryOne(query, absl::StrCat("number ", id));
 }
 
 absl::StatusOr<LayerRecord> LayerTable::FindByDiffId(const Digest& diff_id) {
   const absl::MutexLock lock(&mutex_);
-  // Two contents can have one diff_id only if their tars are equal, so any of them will do; a rooted one is there for sure.
-  STOWAGE_ASSIGN_OR_RETURN(SqliteStatement query,
-                           database_.Prepare(absl::StrCat(kSelect, "WHERE diff_id=? ORDER BY rooted DESC, id LIMIT 1")));
+  // Two contents can have one diff_id only if their tars are equal, so any of them will do; a
+  // rooted one is there for sure.
+  STOWAGE_ASSIGN_OR_RETURN(
+      SqliteStatement query,
+      database_.Prepare(absl::StrCat(kSelect, "WHERE diff_id=? ORDER BY rooted DESC, id LIMIT 1")));
   query.Bind(1, diff_id.ToString());
   return QueryOne(query, diff_id.ToString());
 }
 
 absl::StatusOr<std::vector<LayerRecord>> LayerTable::FindAll(absl::Span<const int64_t> ids) {
   const absl::MutexLock lock(&mutex_);
-  STOWAGE_ASSIGN_OR_RETURN(SqliteStatement query, database_.Prepare(absl::StrCat(kSelect, "WHERE id=?")));
+  STOWAGE_ASSIGN_OR_RETURN(SqliteStatement query,
+                           database_.Prepare(absl::StrCat(kSelect, "WHERE id=?")));
   std::vector<LayerRecord> layers;
   for (const int64_t id : ids) {
     query.Bind(1, id);
@@ -81,31 +91,39 @@ absl::StatusOr<std::vector<LayerRecord>> LayerTable::FindAll(absl::Span<const in
 }
 
 absl::StatusOr<int64_t> LayerTable::ObjectNumber(const ObjectRecord& object) {
-  STOWAGE_ASSIGN_OR_RETURN(SqliteStatement query,
-                           database_.Prepare("INSERT INTO objects(base_name,nar_hash) VALUES(?1,?2) ON CONFLICT DO UPDATE "
-                                             "SET nar_hash=nar_hash RETURNING number"));
+  STOWAGE_ASSIGN_OR_RETURN(
+      SqliteStatement query,
+      database_.Prepare(
+          "INSERT INTO objects(base_name,nar_hash) VALUES(?1,?2) ON CONFLICT DO UPDATE "
+          "SET nar_hash=nar_hash RETURNING number"));
   query.Bind(1, object.base_name).Bind(2, object.nar_hash.ToString());
   STOWAGE_RETURN_IF_ERROR(query.Step().status());
   return query.ColumnInt64(0);
 }
 
-absl::StatusOr<int64_t> LayerTable::Record(const LayerRecord& layer, absl::Span<const ObjectRecord> objects) {
+absl::StatusOr<int64_t> LayerTable::Record(const LayerRecord& layer,
+                                           absl::Span<const ObjectRecord> objects) {
   const absl::MutexLock lock(&mutex_);
   STOWAGE_ASSIGN_OR_RETURN(SqliteTransaction transaction, SqliteTransaction::Begin(database_));
-  STOWAGE_ASSIGN_OR_RETURN(SqliteStatement existing, database_.Prepare("SELECT id FROM layers WHERE content_key=?"));
-  STOWAGE_ASSIGN_OR_RETURN(const bool exists, existing.Bind(1, layer.content_key.ToString()).Step());
+  STOWAGE_ASSIGN_OR_RETURN(SqliteStatement existing,
+                           database_.Prepare("SELECT id FROM layers WHERE content_key=?"));
+  STOWAGE_ASSIGN_OR_RETURN(const bool exists,
+                           existing.Bind(1, layer.content_key.ToString()).Step());
   if (exists) return existing.ColumnInt64(0);
   STOWAGE_ASSIGN_OR_RETURN(
       SqliteStatement insert,
-      database_.Prepare("INSERT INTO layers(content_key,kind,diff_id,size_bytes) VALUES(?1,?2,?3,?4)"));
+      database_.Prepare(
+          "INSERT INTO layers(content_key,kind,diff_id,size_bytes) VALUES(?1,?2,?3,?4)"));
   insert.Bind(1, layer.content_key.ToString()).Bind(2, static_cast<int64_t>(layer.kind));
   insert.Bind(3, layer.diff_id.ToString()).Bind(4, static_cast<int64_t>(layer.size_bytes));
   STOWAGE_RETURN_IF_ERROR(insert.Run());
   const int64_t id = database_.LastInsertRowId();
-  STOWAGE_ASSIGN_OR_RETURN(SqliteStatement link, database_.Prepare("INSERT INTO layer_objects VALUES(?1,?2,?3)"));
+  STOWAGE_ASSIGN_OR_RETURN(SqliteStatement link,
+                           database_.Prepare("INSERT INTO layer_objects VALUES(?1,?2,?3)"));
   for (size_t position = 0; position < objects.size(); ++position) {
     STOWAGE_ASSIGN_OR_RETURN(const int64_t number, ObjectNumber(objects[position]));
-    STOWAGE_RETURN_IF_ERROR(link.Bind(1, id).Bind(2, static_cast<int64_t>(position)).Bind(3, number).Run());
+    STOWAGE_RETURN_IF_ERROR(
+        link.Bind(1, id).Bind(2, static_cast<int64_t>(position)).Bind(3, number).Run());
   }
   STOWAGE_RETURN_IF_ERROR(transaction.Commit());
   return id;
@@ -113,10 +131,10 @@ absl::StatusOr<int64_t> LayerTable::Record(const LayerRecord& layer, absl::Span<
 
 absl::StatusOr<std::vector<ObjectRecord>> LayerTable::Objects(absl::Span<const int64_t> layers) {
   const absl::MutexLock lock(&mutex_);
-  STOWAGE_ASSIGN_OR_RETURN(
-      SqliteStatement query,
-      database_.Prepare("SELECT number,base_name,nar_hash FROM layer_objects JOIN objects ON number=object_number "
-                        "WHERE layer_id=? ORDER BY position"));
+  STOWAGE_ASSIGN_OR_RETURN(SqliteStatement query,
+                           database_.Prepare("SELECT number,base_name,nar_hash FROM layer_objects "
+                                             "JOIN objects ON number=object_number "
+                                             "WHERE layer_id=? ORDER BY position"));
   std::vector<ObjectRecord> objects;
   for (const int64_t layer : layers) {
     query.Bind(1, layer);
@@ -130,18 +148,23 @@ absl::StatusOr<std::vector<ObjectRecord>> LayerTable::Objects(absl::Span<const i
   }
   std::sort(objects.begin(), objects.end(),
             [](const ObjectRecord& a, const ObjectRecord& b) { return a.base_name < b.base_name; });
-  const auto same = [](const ObjectRecord& a, const ObjectRecord& b) { return a.base_name == b.base_name; };
+  const auto same = [](const ObjectRecord& a, const ObjectRecord& b) {
+    return a.base_name == b.base_name;
+  };
   objects.erase(std::unique(objects.begin(), objects.end(), same), objects.end());
   return objects;
 }
 
-absl::Status LayerTable::RecordChains(absl::Span<const Digest> chain_ids, absl::Span<const int64_t> layers) {
+absl::Status LayerTable::RecordChains(absl::Span<const Digest> chain_ids,
+                                      absl::Span<const int64_t> layers) {
   const absl::MutexLock lock(&mutex_);
   STOWAGE_ASSIGN_OR_RETURN(SqliteTransaction transaction, SqliteTransaction::Begin(database_));
-  STOWAGE_ASSIGN_OR_RETURN(SqliteStatement insert, database_.Prepare("INSERT OR REPLACE INTO chains VALUES(?1,?2,?3)"));
+  STOWAGE_ASSIGN_OR_RETURN(SqliteStatement insert,
+                           database_.Prepare("INSERT OR REPLACE INTO chains VALUES(?1,?2,?3)"));
   std::string parent;
   for (size_t i = 0; i < chain_ids.size(); ++i) {
-    STOWAGE_RETURN_IF_ERROR(insert.Bind(1, chain_ids[i].ToString()).Bind(2, parent).Bind(3, layers[i]).Run());
+    STOWAGE_RETURN_IF_ERROR(
+        insert.Bind(1, chain_ids[i].ToString()).Bind(2, parent).Bind(3, layers[i]).Run());
     parent = chain_ids[i].ToString();
   }
   return transaction.Commit();
@@ -149,13 +172,15 @@ absl::Status LayerTable::RecordChains(absl::Span<const Digest> chain_ids, absl::
 
 absl::StatusOr<std::vector<int64_t>> LayerTable::ChainLayers(const Digest& chain_id) {
   const absl::MutexLock lock(&mutex_);
-  STOWAGE_ASSIGN_OR_RETURN(SqliteStatement query,
-                           database_.Prepare("SELECT layer_id,parent_chain_id FROM chains WHERE chain_id=?"));
+  STOWAGE_ASSIGN_OR_RETURN(
+      SqliteStatement query,
+      database_.Prepare("SELECT layer_id,parent_chain_id FROM chains WHERE chain_id=?"));
   std::vector<int64_t> layers;
   std::string chain = chain_id.ToString();
   while (!chain.empty()) {
     STOWAGE_ASSIGN_OR_RETURN(const bool found, query.Bind(1, chain).Step());
-    if (!found) return absl::NotFoundError(absl::StrCat("chain ", chain_id.ToString(), " was not made here"));
+    if (!found)
+      return absl::NotFoundError(absl::StrCat("chain ", chain_id.ToString(), " was not made here"));
     layers.push_back(query.ColumnInt64(0));
     chain = query.ColumnText(1);
     query.Reset();
@@ -164,32 +189,41 @@ absl::StatusOr<std::vector<int64_t>> LayerTable::ChainLayers(const Digest& chain
   return layers;
 }
 
-absl::StatusOr<int64_t> LayerTable::TopLayer(const Digest& chain_id, const Digest& parent_chain_id) {
+absl::StatusOr<int64_t> LayerTable::TopLayer(const Digest& chain_id,
+                                             const Digest& parent_chain_id) {
   const absl::MutexLock lock(&mutex_);
-  STOWAGE_ASSIGN_OR_RETURN(SqliteStatement query,
-                           database_.Prepare("SELECT layer_id FROM chains WHERE chain_id=?1 AND parent_chain_id=?2"));
-  STOWAGE_ASSIGN_OR_RETURN(const bool found,
-                           query.Bind(1, chain_id.ToString()).Bind(2, parent_chain_id.ToString()).Step());
+  STOWAGE_ASSIGN_OR_RETURN(
+      SqliteStatement query,
+      database_.Prepare("SELECT layer_id FROM chains WHERE chain_id=?1 AND parent_chain_id=?2"));
+  STOWAGE_ASSIGN_OR_RETURN(
+      const bool found,
+      query.Bind(1, chain_id.ToString()).Bind(2, parent_chain_id.ToString()).Step());
   if (!found)
-    return absl::NotFoundError(
-        absl::StrCat("chain ", chain_id.ToString(), " on ", parent_chain_id.ToString(), " was not made here"));
+    return absl::NotFoundError(absl::StrCat("chain ", chain_id.ToString(), " on ",
+                                            parent_chain_id.ToString(), " was not made here"));
   return query.ColumnInt64(0);
 }
 
-absl::StatusOr<int64_t> LayerTable::ViewNumber(const Digest& view_key, absl::Span<const int64_t> layers) {
+absl::StatusOr<int64_t> LayerTable::ViewNumber(const Digest& view_key,
+                                               absl::Span<const int64_t> layers) {
   const absl::MutexLock lock(&mutex_);
-  STOWAGE_ASSIGN_OR_RETURN(SqliteStatement query, database_.Prepare("SELECT number FROM views WHERE view_key=?"));
+  STOWAGE_ASSIGN_OR_RETURN(SqliteStatement query,
+                           database_.Prepare("SELECT number FROM views WHERE view_key=?"));
   STOWAGE_ASSIGN_OR_RETURN(const bool found, query.Bind(1, view_key.ToString()).Step());
   if (found) return query.ColumnInt64(0);
   query.Reset();
   STOWAGE_ASSIGN_OR_RETURN(SqliteTransaction transaction, SqliteTransaction::Begin(database_));
-  STOWAGE_ASSIGN_OR_RETURN(SqliteStatement insert, database_.Prepare("INSERT INTO views(view_key) VALUES(?)"));
+  STOWAGE_ASSIGN_OR_RETURN(SqliteStatement insert,
+                           database_.Prepare("INSERT INTO views(view_key) VALUES(?)"));
   STOWAGE_RETURN_IF_ERROR(insert.Bind(1, view_key.ToString()).Run());
   const int64_t number = database_.LastInsertRowId();
-  STOWAGE_ASSIGN_OR_RETURN(SqliteStatement link, database_.Prepare("INSERT INTO view_layers VALUES(?1,?2,?3)"));
+  STOWAGE_ASSIGN_OR_RETURN(SqliteStatement link,
+                           database_.Prepare("INSERT INTO view_layers VALUES(?1,?2,?3)"));
   for (size_t position = 0; position < layers.size(); ++position)
-    STOWAGE_RETURN_IF_ERROR(
-        link.Bind(1, number).Bind(2, static_cast<int64_t>(position)).Bind(3, layers[position]).Run());
+    STOWAGE_RETURN_IF_ERROR(link.Bind(1, number)
+                                .Bind(2, static_cast<int64_t>(position))
+                                .Bind(3, layers[position])
+                                .Run());
   STOWAGE_RETURN_IF_ERROR(transaction.Commit());
   return number;
 }
@@ -197,8 +231,9 @@ absl::StatusOr<int64_t> LayerTable::ViewNumber(const Digest& view_key, absl::Spa
 absl::Status LayerTable::SetRooted(absl::Span<const int64_t> layers, bool rooted) {
   const absl::MutexLock lock(&mutex_);
   STOWAGE_ASSIGN_OR_RETURN(SqliteTransaction transaction, SqliteTransaction::Begin(database_));
-  STOWAGE_ASSIGN_OR_RETURN(SqliteStatement update,
-                           database_.Prepare(absl::StrCat("UPDATE layers SET rooted=", rooted ? 1 : 0, " WHERE id=?1")));
+  STOWAGE_ASSIGN_OR_RETURN(
+      SqliteStatement update,
+      database_.Prepare(absl::StrCat("UPDATE layers SET rooted=", rooted ? 1 : 0, " WHERE id=?1")));
   for (const int64_t layer : layers) STOWAGE_RETURN_IF_ERROR(update.Bind(1, layer).Run());
   return transaction.Commit();
 }
@@ -206,8 +241,9 @@ absl::Status LayerTable::SetRooted(absl::Span<const int64_t> layers, bool rooted
 absl::Status LayerTable::Hold(absl::Span<const int64_t> layers, absl::Time until) {
   const absl::MutexLock lock(&mutex_);
   STOWAGE_ASSIGN_OR_RETURN(SqliteTransaction transaction, SqliteTransaction::Begin(database_));
-  STOWAGE_ASSIGN_OR_RETURN(SqliteStatement update,
-                           database_.Prepare("UPDATE layers SET hold_until=?2 WHERE id=?1 AND hold_until<?2"));
+  STOWAGE_ASSIGN_OR_RETURN(
+      SqliteStatement update,
+      database_.Prepare("UPDATE layers SET hold_until=?2 WHERE id=?1 AND hold_until<?2"));
   for (const int64_t layer : layers)
     STOWAGE_RETURN_IF_ERROR(update.Bind(1, layer).Bind(2, absl::ToUnixNanos(until)).Run());
   return transaction.Commit();
@@ -217,35 +253,40 @@ absl::StatusOr<std::vector<LayerRecord>> LayerTable::UnneededLayers(absl::Time n
   const absl::MutexLock lock(&mutex_);
   STOWAGE_ASSIGN_OR_RETURN(
       SqliteStatement query,
-      database_.Prepare(absl::StrCat(kSelect,
-                                     "WHERE rooted=1 AND hold_until<=?1 AND NOT EXISTS(SELECT 1 FROM snapshot_layers "
-                                     "WHERE layer_id=layers.id)")));
+      database_.Prepare(absl::StrCat(
+          kSelect,
+          "WHERE rooted=1 AND hold_until<=?1 AND NOT EXISTS(SELECT 1 FROM snapshot_layers "
+          "WHERE layer_id=layers.id)")));
   query.Bind(1, absl::ToUnixNanos(now));
   return Query(query);
 }
 
 absl::StatusOr<std::vector<LayerRecord>> LayerTable::RootedLayers() {
   const absl::MutexLock lock(&mutex_);
-  STOWAGE_ASSIGN_OR_RETURN(SqliteStatement query, database_.Prepare(absl::StrCat(kSelect, "WHERE rooted=1")));
+  STOWAGE_ASSIGN_OR_RETURN(SqliteStatement query,
+                           database_.Prepare(absl::StrCat(kSelect, "WHERE rooted=1")));
   return Query(query);
 }
 
 absl::StatusOr<std::vector<int64_t>> LayerTable::UnneededViews() {
   const absl::MutexLock lock(&mutex_);
   return Numbers(
-      "SELECT DISTINCT view_number FROM view_layers JOIN layers ON id=layer_id WHERE rooted=0 ORDER BY view_number");
+      "SELECT DISTINCT view_number FROM view_layers JOIN layers ON id=layer_id WHERE rooted=0 "
+      "ORDER BY view_number");
 }
 
 absl::Status LayerTable::ForgetView(int64_t number) {
   const absl::MutexLock lock(&mutex_);
-  STOWAGE_ASSIGN_OR_RETURN(SqliteStatement remove, database_.Prepare("DELETE FROM views WHERE number=?"));
+  STOWAGE_ASSIGN_OR_RETURN(SqliteStatement remove,
+                           database_.Prepare("DELETE FROM views WHERE number=?"));
   return remove.Bind(1, number).Run();
 }
 
 absl::StatusOr<std::vector<int64_t>> LayerTable::NeededObjects() {
   const absl::MutexLock lock(&mutex_);
   return Numbers(
-      "SELECT DISTINCT object_number FROM layer_objects WHERE layer_id IN (SELECT id FROM layers WHERE rooted=1) OR "
+      "SELECT DISTINCT object_number FROM layer_objects WHERE layer_id IN (SELECT id FROM layers "
+      "WHERE rooted=1) OR "
       "layer_id IN (SELECT layer_id FROM view_layers) ORDER BY object_number");
 }
 

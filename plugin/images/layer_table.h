@@ -46,8 +46,8 @@ class LayerTable {
   absl::StatusOr<LayerRecord> FindByDiffId(const Digest& diff_id);
   absl::StatusOr<std::vector<LayerRecord>> FindAll(absl::Span<const int64_t> ids);
 
-  // Records a hashed layer and its store paths (none for a profile); returns the row id. Recording the same content key again
-  // returns the row that exists.
+  // Records a hashed layer and its store paths (none for a profile); returns the row id. Recording
+  // the same content key again returns the row that exists.
   absl::StatusOr<int64_t> Record(const LayerRecord& layer, absl::Span<const ObjectRecord> objects);
 
   // Store paths of layers, sorted by base name, without duplicates.
@@ -76,11 +76,14 @@ class LayerTable {
 
  private:
   explicit LayerTable(SqliteDatabase database) : database_(std::move(database)) {}
-  absl::StatusOr<std::vector<LayerRecord>> Query(SqliteStatement& statement) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::StatusOr<std::vector<LayerRecord>> Query(SqliteStatement& statement)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<LayerRecord> QueryOne(SqliteStatement& statement, const std::string& what)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::StatusOr<std::vector<int64_t>> Numbers(absl::string_view sql) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::StatusOr<int64_t> ObjectNumber(const ObjectRecord& object) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::StatusOr<std::vector<int64_t>> Numbers(absl::string_view sql)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::StatusOr<int64_t> ObjectNumber(const ObjectRecord& object)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   absl::Mutex mutex_;
   SqliteDatabase database_ ABSL_GUARDED_BY(mutex_);

@@ -19,7 +19,8 @@ std::string DecodeOctal(absl::string_view text) {
   std::string decoded;
   for (size_t i = 0; i < text.size(); ++i) {
     if (text[i] == '\\' && digit(i + 1) && digit(i + 2) && digit(i + 3)) {
-      decoded += static_cast<char>((text[i + 1] - '0') * 64 + (text[i + 2] - '0') * 8 + (text[i + 3] - '0'));
+      decoded += static_cast<char>((text[i + 1] - '0') * 64 + (text[i + 2] - '0') * 8 +
+                                   (text[i + 3] - '0'));
       i += 3;
     } else {
       decoded += text[i];
@@ -37,12 +38,14 @@ std::vector<MountEntry> ParseMountInfo(absl::string_view text) {
     size_t separator = 6;
     while (separator < fields.size() && fields[separator] != "-") ++separator;
     if (separator + 3 >= fields.size()) continue;
-    entries.push_back({DecodeOctal(fields[3]), DecodeOctal(fields[4]), std::string(fields[separator + 1]), std::string(fields[separator + 3])});
+    entries.push_back({DecodeOctal(fields[3]), DecodeOctal(fields[4]),
+                       std::string(fields[separator + 1]), std::string(fields[separator + 3])});
   }
   return entries;
 }
 
-bool IsMountedAs(const std::vector<MountEntry>& mounts, absl::string_view mountpoint, absl::string_view file_system) {
+bool IsMountedAs(const std::vector<MountEntry>& mounts, absl::string_view mountpoint,
+                 absl::string_view file_system) {
   bool mounted = false;
   for (const MountEntry& entry : mounts) {
     if (entry.mountpoint == mountpoint) mounted = entry.file_system == file_system;
@@ -56,7 +59,9 @@ absl::StatusOr<MountTable> MountTable::Open(const std::string& path) {
 }
 
 MountTable::MountTable(MountTable&& other) noexcept ABSL_NO_THREAD_SAFETY_ANALYSIS
-    : fd_(std::move(other.fd_)), read_(other.read_), entries_(std::move(other.entries_)) {}
+    : fd_(std::move(other.fd_)),
+      read_(other.read_),
+      entries_(std::move(other.entries_)) {}
 
 absl::Status MountTable::Refresh() {
   pollfd change = {fd_.get(), POLLPRI, 0};
@@ -77,7 +82,8 @@ absl::Status MountTable::Refresh() {
   return absl::OkStatus();
 }
 
-absl::StatusOr<bool> MountTable::IsMountedAs(absl::string_view mountpoint, absl::string_view file_system) {
+absl::StatusOr<bool> MountTable::IsMountedAs(absl::string_view mountpoint,
+                                             absl::string_view file_system) {
   const absl::MutexLock lock(&mutex_);
   STOWAGE_RETURN_IF_ERROR(Refresh());
   return stowage::IsMountedAs(entries_, mountpoint, file_system);

@@ -19,14 +19,17 @@ struct MountEntry {
   std::string super_options;
 };
 
-// Reads mountinfo text. Lines that are not understood are left out. Octal escapes are decoded in the mount point.
+// Reads mountinfo text. Lines that are not understood are left out. Octal escapes are decoded in
+// the mount point.
 std::vector<MountEntry> ParseMountInfo(absl::string_view text);
 
 // True if the last mount at exactly this path is of the file system type.
-bool IsMountedAs(const std::vector<MountEntry>& mounts, absl::string_view mountpoint, absl::string_view file_system);
+bool IsMountedAs(const std::vector<MountEntry>& mounts, absl::string_view mountpoint,
+                 absl::string_view file_system);
 
-// The mounts of this process's mount namespace. Read again only after the kernel has said that they changed (poll(2) on
-// mountinfo), so asking is cheap. Never touches the mounts themselves. Thread-safe.
+// The mounts of this process's mount namespace. Read again only after the kernel has said that they
+// changed (poll(2) on mountinfo), so asking is cheap. Never touches the mounts themselves.
+// Thread-safe.
 class MountTable {
  public:
   static absl::StatusOr<MountTable> Open(const std::string& path = "/proc/self/mountinfo");

@@ -42,8 +42,9 @@ class ResolveJob {
   void Finish(Result result);
 
   // For those who wait.
-  // Copies the events after number `cursor` and moves it; blocks until there are some, the job is finished or the deadline
-  // passes. Returns true when the job is finished and all events are taken. Somebody who reads slowly misses old events.
+  // Copies the events after number `cursor` and moves it; blocks until there are some, the job is
+  // finished or the deadline passes. Returns true when the job is finished and all events are
+  // taken. Somebody who reads slowly misses old events.
   bool Next(uint64_t& cursor, absl::Time deadline, std::vector<ResolveProgress>& events);
   // The result; only after Next has returned true.
   Result result() const;

@@ -1,0 +1,160 @@
+#include "plugin/daemon/daemon.h"
+
+#include <filesystem>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/annotate.h"
+#include "base/directory.h"
+#include "base/status_macros.h"
+
+namespace stowage {
+namespace {
+
+constexpr absl::Duration kDrainTime = absl::Seconds(5);
+constexpr absl::Duration kCollectInterval = absl::Minutes(1);
+
+std::string ParentOf(const std::string& path) {
+  return std::filesystem::path(path).parent_path().string();
+}
+
+ImageResolverOptions ResolverOptions(const Config& config) {
+  ImageResolverOptions options;
+  options.source = config.source;
+  options.nix = config.nix;
+  options.always = config.always;
+  options.shell = config.shell;
+  options.builder.state_directory = config.state_directory;
+  options.builder.layering = config.layering;
+  options.builder.hold = config.hold;
+  options.builder.prepare_views = !config.snapshotter_socket.empty();
+  options.tag_lifetime = config.tag_lifetime;
+  options.evaluation_timeout = config.evaluation_timeout;
+  options.build_timeout = config.build_timeout;
+  options.concurrent_resolves = static_cast<size_t>(config.concurrent_resolves);
+  return options;
+}
+
+// status=200 method=GET ... as one line.
+std::string AccessLine(const HttpAccess& access) {
+  std::string line = absl::StrCat("http_request client=", access.client, " method=", access.method,
+                                  " target=", access.target, " status=", access.status,
+                                  " bytes=", access.body_bytes,
+                                  " ms=", absl::ToInt64Milliseconds(access.duration));
+  if (!access.body_status.ok())
+    absl::StrAppend(&line, " cut=\"", access.body_status.message(), "\"");
+  return line;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Start(const Config& config, LogFunction log) {
+  std::unique_ptr<Daemon> daemon(new Daemon(std::move(log)));
+  STOWAGE_RETURN_IF_ERROR(daemon->Open(config));
+  STOWAGE_RETURN_IF_ERROR(daemon->StartRegistry(config));
+  STOWAGE_RETURN_IF_ERROR(daemon->StartSnapshotter(config));
+  STOWAGE_RETURN_IF_ERROR(daemon->StartControl(config));
+  daemon->collector_ = std::thread([raw = daemon.get()] { raw->CollectInBackground(); });
+  return daemon;
+}
+
+absl::Status Daemon::Open(const Config& config) {
+  STOWAGE_RETURN_IF_ERROR(MakeDirectories(config.nix.work_directory, 0700));
+  STOWAGE_RETURN_IF_ERROR(MakeDirectories(config.source.cache_directory, 0700));
+  LayerCatalogOptions catalog;
+  catalog.state_directory = config.state_directory;
+  catalog.gc_roots_directory = config.gc_roots_directory;
+  catalog.fuse_mountpoint = config.fuse_mountpoint;
+  STOWAGE_ASSIGN_OR_RETURN(catalog_, LayerCatalog::Open(catalog));
+  STOWAGE_ASSIGN_OR_RETURN(images_, ImageTable::Open(config.state_directory + "/stowage.db"));
+  STOWAGE_ASSIGN_OR_RETURN(resolver_,
+                           ImageResolver::Open(ResolverOptions(config), *catalog_, *images_, log_));
+  catalog_->OnSnapshotsRemoved([this] {
+    const absl::MutexLock lock(&mutex_);
+    collect_soon_ = true;
+  });
+  return absl::OkStatus();
+}
+
+absl::Status Daemon::StartSnapshotter(const Config& config) {
+  if (config.snapshotter_socket.empty()) return absl::OkStatus();
+  STOWAGE_RETURN_IF_ERROR(MakeDirectories(ParentOf(config.snapshotter_socket)));
+  SnapshotterOptions options;
+  options.state_directory = config.state_directory;
+  options.database_path = config.state_directory + "/stowage.db";
+  options.warn = [log = log_](absl::string_view line) { log(LogLevel::kWarning, line); };
+  STOWAGE_ASSIGN_OR_RETURN(snapshotter_, Snapshotter::Open(std::move(options), *catalog_));
+  snapshots_service_ = std::make_unique<SnapshotsService>(*snapshotter_);
+  STOWAGE_ASSIGN_OR_RETURN(snapshotter_server_, UnixGrpcServer::Start(config.snapshotter_socket,
+                                                                      {snapshots_service_.get()}));
+  addresses_.snapshotter_socket = config.snapshotter_socket;
+  return absl::OkStatus();
+}
+
+absl::Status Daemon::StartRegistry(const Config& config) {
+  if (config.registry_address.empty()) return absl::OkStatus();
+  image_service_ = std::make_unique<ImageService>(*resolver_, *catalog_, *images_, config.hold);
+  registry_service_ = std::make_unique<RegistryService>(*image_service_, RegistryServiceOptions());
+  HttpServerOptions options;
+  options.address = config.registry_address;
+  options.on_access = [log = log_](const HttpAccess& access) {
+    log(LogLevel::kInfo, AccessLine(access));
+  };
+  STOWAGE_ASSIGN_OR_RETURN(registry_, HttpServer::Start(options, *registry_service_));
+  const std::string host = config.registry_address.substr(0, config.registry_address.rfind(':'));
+  addresses_.registry = absl::StrCat(host, ":", registry_->port());
+  return absl::OkStatus();
+}
+
+absl::Status Daemon::StartControl(const Config& config) {
+  if (config.control_socket.empty()) return absl::OkStatus();
+  STOWAGE_RETURN_IF_ERROR(MakeDirectories(ParentOf(config.control_socket)));
+  control_service_ = std::make_unique<ControlService>(*resolver_, *catalog_, *images_, addresses_);
+  STOWAGE_ASSIGN_OR_RETURN(control_server_,
+                           UnixGrpcServer::Start(config.control_socket, {control_service_.get()}));
+  return absl::OkStatus();
+}
+
+void Daemon::CollectInBackground() {
+  const auto wake = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return stopping_ || collect_soon_;
+  };
+  while (true) {
+    {
+      const absl::MutexLock lock(&mutex_);
+      mutex_.AwaitWithTimeout(absl::Condition(&wake), kCollectInterval);
+      if (stopping_) return;
+      collect_soon_ = false;
+    }
+    const auto collected = catalog_->Collect(absl::Now());
+    if (!collected.ok()) {
+      log_(LogLevel::kWarning,
+           absl::StrCat("collect_failed error=\"", collected.status().message(), "\""));
+    } else if (*collected > 0) {
+      log_(LogLevel::kInfo, absl::StrCat("layers_collected count=", *collected));
+    }
+  }
+}
+
+Daemon::~Daemon() {
+  {
+    const absl::MutexLock lock(&mutex_);
+    stopping_ = true;
+  }
+  if (collector_.joinable()) collector_.join();
+  // Whoever waits for a resolve is told before the servers wait for their calls to end.
+  if (resolver_ != nullptr) resolver_->Cancel();
+  control_server_.reset();
+  snapshotter_server_.reset();
+  if (registry_ != nullptr) registry_->Stop(absl::Now() + kDrainTime);
+  // Waits for cancelled runs, whose callbacks still use the services.
+  resolver_.reset();
+}
+
+std::string Daemon::Describe() const {
+  return absl::StrCat("source=\"", resolver_->DescribeSource(), "\" registry=", addresses_.registry,
+                      " snapshotter=", addresses_.snapshotter_socket,
+                      " fuse=", catalog_->views().mountpoint());
+}
+
+}  // namespace stowage

@@ -1,0 +1,115 @@
+// stowaged: resolves Nix references, serves them to containerd and to every registry client.
+#include <signal.h>
+#include <spdlog/spdlog.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+
+#include "absl/strings/string_view.h"
+#include "base/unique_fd.h"
+#include "plugin/config/config.h"
+#include "plugin/daemon/daemon.h"
+#include "plugin/version.h"
+
+namespace {
+
+constexpr char kFooter[] = R"(Examples:
+  stowaged                                        run with /etc/stowage/config.toml
+  stowaged --config ./config.toml --check-config  say whether a configuration is right
+  stowage pull nix/shell/git                      ask the running daemon for an image
+
+SIGTERM and SIGINT end it in order; containers that run are not touched. Keys of the configuration: docs/configuration.md.)";
+
+spdlog::level::level_enum ToSpdlog(stowage::LogLevel level) {
+  switch (level) {
+    case stowage::LogLevel::kDebug:
+      return spdlog::level::debug;
+    case stowage::LogLevel::kInfo:
+      return spdlog::level::info;
+    case stowage::LogLevel::kWarning:
+      return spdlog::level::warn;
+    case stowage::LogLevel::kError:
+      return spdlog::level::err;
+  }
+  return spdlog::level::err;
+}
+
+void Log(stowage::LogLevel level, absl::string_view line) {
+  spdlog::log(ToSpdlog(level), "{}", std::string_view(line.data(), line.size()));
+}
+
+// Tells a service manager that asked for it (sd_notify(3)): one datagram to $NOTIFY_SOCKET.
+void Notify(const char* text) {
+  const char* path = std::getenv("NOTIFY_SOCKET");
+  sockaddr_un address = {};
+  if (path == nullptr || std::strlen(path) < 2 || std::strlen(path) >= sizeof address.sun_path)
+    return;
+  address.sun_family = AF_UNIX;
+  std::memcpy(address.sun_path, path, std::strlen(path));
+  if (path[0] == '@') address.sun_path[0] = '\0';  // abstract socket
+  const stowage::UniqueFd fd(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  const socklen_t size =
+      static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + std::strlen(path));
+  // Without anybody listening there is nobody to tell.
+  (void)::sendto(fd.get(), text, std::strlen(text), MSG_NOSIGNAL,
+                 reinterpret_cast<const sockaddr*>(&address), size);
+}
+
+int Fail(const absl::Status& status) {
+  std::fprintf(stderr, "stowaged: %s\n", std::string(status.message()).c_str());
+  return 1;
+}
+
+int Run(const stowage::Config& config) {
+  // Blocked before the first thread is made, so that all threads have it so and sigwait alone gets
+  // them.
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+
+  auto daemon = stowage::Daemon::Start(config, Log);
+  if (!daemon.ok()) return Fail(daemon.status());
+  Log(stowage::LogLevel::kInfo, "ready " + (*daemon)->Describe());
+  Notify("READY=1");
+  int received = 0;
+  sigwait(&signals, &received);
+  Notify("STOPPING=1");
+  Log(stowage::LogLevel::kInfo, std::string("stopping signal=") + strsignal(received));
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app{
+      "stowaged: the Stowage daemon. Resolves Nix references, snapshotter for containerd, registry "
+      "for everybody."};
+  app.footer(kFooter);
+  app.set_version_flag("--version", std::string("stowaged ") + stowage::kVersion);
+  std::string config_path = "/etc/stowage/config.toml";
+  bool check_only = false;
+  app.add_option("--config", config_path, "configuration file")->capture_default_str();
+  app.add_flag("--check-config", check_only,
+               "read the configuration, say what is wrong with it, and end");
+  CLI11_PARSE(app, argc, argv);
+
+  const auto config = stowage::LoadConfig(config_path);
+  if (!config.ok()) return Fail(config.status());
+  if (check_only) {
+    std::printf("%s is right\n", config_path.c_str());
+    return 0;
+  }
+  spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%e %l %v");
+  spdlog::set_level(spdlog::level::from_str(config->log_level));
+  spdlog::flush_on(spdlog::level::debug);
+  return Run(*config);
+}
