@@ -29,15 +29,17 @@ class GcRoots {
   // Lets go of a holder's paths. A holder that does not exist is OK.
   absl::Status Remove(const std::string& holder);
 
-  // All holders, sorted. What an interrupted Add or Remove left is removed on the way.
+  // All holders, sorted.
   absl::StatusOr<std::vector<std::string>> Holders();
 
   // The path to give to NixRealiser::Realise for a resolve in progress, alone in a directory of its
   // own: DIRECTORY/resolving/UNIQUE/root. unique: as holder, not used twice at the same time.
   std::string ResolveLink(const std::string& unique) const;
 
-  // Removes all that ResolveLink was used for; for the start of the daemon, when nothing resolves.
+  // For the start of the daemon, when nothing else uses the directory: removes all that ResolveLink
+  // was used for, and what interrupted calls of Add and Remove left.
   absl::Status RemoveResolveLinks();
+  absl::Status RemoveUnfinished();
 
  private:
   const std::string directory_;

@@ -9,7 +9,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
-#include "base/annotate.h"
 #include "base/status_macros.h"
 #include "base/subprocess.h"
 #include "nix/internal_json.h"
@@ -36,6 +35,13 @@ std::vector<std::string> CleanEnvironment(const NixOptions& options) {
   for (const char* name : kKeptVariables)
     if (const char* value = std::getenv(name); value != nullptr)
       environment.push_back(absl::StrCat(name, "=", value));
+  // getenv takes the first of two entries, so the one kept must go.
+  if (options.state_directory != NixOptions().state_directory) {
+    std::erase_if(environment, [](const std::string& entry) {
+      return absl::StartsWith(entry, "NIX_STATE_DIR=");
+    });
+    environment.push_back(absl::StrCat("NIX_STATE_DIR=", options.state_directory));
+  }
   return environment;
 }
 
