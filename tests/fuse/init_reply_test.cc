@@ -1,0 +1,59 @@
+#include "fuse/init_reply.h"
+
+#include <linux/fuse.h>
+
+#include <cstring>
+#include <string>
+
+#include "tests/support/catch.h"
+
+namespace stowage {
+namespace {
+
+std::string InitRequest(uint32_t offered_flags) {
+  struct {
+    fuse_in_header header;
+    fuse_init_in body;
+  } request{};
+  request.header.len = sizeof request;
+  request.header.opcode = FUSE_INIT;
+  request.body.flags = offered_flags;
+  return std::string(reinterpret_cast<const char*>(&request), sizeof request);
+}
+
+TEST_CASE("CompleteInitReply accepts parallel directory operations only when offered",
+          "[fuse][init_reply]") {
+  const auto [offered, before, want] = GENERATE(table<uint32_t, uint32_t, uint32_t>({
+      {FUSE_PARALLEL_DIROPS | FUSE_ASYNC_READ, FUSE_ASYNC_READ,
+       FUSE_PARALLEL_DIROPS | FUSE_ASYNC_READ},
+      {FUSE_ASYNC_READ, FUSE_ASYNC_READ, FUSE_ASYNC_READ},
+      {FUSE_PARALLEL_DIROPS, FUSE_PARALLEL_DIROPS, FUSE_PARALLEL_DIROPS},
+  }));
+  fuse_init_out reply{};
+  reply.flags = before;
+  reply.max_write = 4096;
+  CompleteInitReply(InitRequest(offered), &reply, sizeof reply);
+  CHECK(reply.flags == want);
+  CHECK(reply.max_write == 4096);
+}
+
+TEST_CASE("CompleteInitReply leaves what it does not know alone", "[fuse][init_reply]") {
+  fuse_init_out reply{};
+  const std::string request = InitRequest(FUSE_PARALLEL_DIROPS);
+  CompleteInitReply(request, &reply, sizeof reply - 1);  // an older, shorter reply
+  CHECK(reply.flags == 0);
+  CompleteInitReply(request.substr(0, 50), &reply, sizeof reply);
+  CHECK(reply.flags == 0);
+}
+
+TEST_CASE("IsInitRequest wants a whole FUSE_INIT", "[fuse][init_reply]") {
+  std::string request = InitRequest(0);
+  CHECK(IsInitRequest(request));
+  CHECK_FALSE(IsInitRequest(request.substr(0, request.size() - 1)));
+  CHECK_FALSE(IsInitRequest(""));
+  request[offsetof(fuse_in_header, opcode)] = FUSE_LOOKUP;
+  CHECK_FALSE(IsInitRequest(request));
+}
+
+}  // namespace
+}  // namespace stowage
