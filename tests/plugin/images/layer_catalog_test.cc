@@ -1,0 +1,131 @@
+#include "plugin/images/layer_catalog.h"
+
+#include <unistd.h>
+
+#include "base/atomic_file.h"
+#include "base/directory.h"
+#include "base/sha256.h"
+#include "tests/support/catch.h"
+#include "tests/support/status_matchers.h"
+#include "tests/support/temporary_directory.h"
+
+namespace stowage {
+namespace {
+
+const std::string kPath = "00000000000000000000000000000001-hello";
+
+// A catalog over a store of one path, in a directory of its own.
+struct Fixture {
+  testing::TemporaryDirectory directory;
+  std::unique_ptr<LayerCatalog> catalog;
+  LayerRecord layer = {0, LayerKind::kStorePaths, Sha256("content"), Sha256("diff"), 0, false};
+
+  Fixture() {
+    REQUIRE_OK(MakeDirectories(directory.Join("store/" + kPath + "/bin")));
+    REQUIRE_OK(WriteFileAtomically(directory.Join("store/" + kPath + "/bin/hello"), "hi", 0555));
+    Open();
+    const auto archive =
+        LayerArchive::ForStorePaths(directory.Join("store"), std::vector<std::string>{kPath});
+    REQUIRE_OK(archive);
+    layer.size_bytes = archive->size_bytes();
+    layer.id = catalog->table().Record(layer, {{0, kPath, Sha256("nar")}}).value();
+    REQUIRE_OK(catalog->Root(layer, {StorePath::FromBaseName(kPath).value()}));
+    REQUIRE_OK(catalog->table().RecordChains({Sha256("chain")}, {layer.id}));
+  }
+
+  void Open() {
+    catalog.reset();
+    LayerCatalogOptions options;
+    options.state_directory = directory.Join("state");
+    options.gc_roots_directory = directory.Join("roots");
+    options.fuse_mountpoint = directory.Join("fs");
+    options.store_directory = directory.Join("store");
+    auto opened = LayerCatalog::Open(options);
+    REQUIRE_OK(opened);
+    catalog = *std::move(opened);
+  }
+};
+
+TEST_CASE("LayerCatalog finds a registered chain while its store paths are there",
+          "[plugin][layer_catalog]") {
+  Fixture f;
+  CHECK(f.catalog->FindChain(Sha256("chain"), std::nullopt).value() ==
+        std::vector<int64_t>{f.layer.id});
+  CHECK(absl::IsNotFound(f.catalog->FindChain(Sha256("other"), std::nullopt).status()));
+  CHECK(absl::IsNotFound(f.catalog->FindChain(Sha256("chain"), Sha256("parent")).status()));
+  REQUIRE_OK(RemoveTree(f.directory.Join("store/" + kPath)));
+  const auto vanished = f.catalog->FindChain(Sha256("chain"), std::nullopt);
+  CHECK(absl::IsNotFound(vanished.status()));
+  CHECK(vanished.status().message().find(kPath) != absl::string_view::npos);
+}
+
+TEST_CASE("LayerCatalog shows no layer without the FUSE mount and says what to start",
+          "[plugin][layer_catalog]") {
+  Fixture f;
+  const auto lower = f.catalog->LowerDirectories({f.layer.id});
+  CHECK(absl::IsFailedPrecondition(lower.status()));
+  CHECK(lower.status().message().find("stowage-fuse --state") != absl::string_view::npos);
+}
+
+TEST_CASE("LayerCatalog keeps the archive of a layer open and notices changed files",
+          "[plugin][layer_catalog]") {
+  Fixture f;
+  const auto archive = f.catalog->Archive(f.layer.diff_id);
+  REQUIRE_OK(archive);
+  CHECK((*archive)->size_bytes() == f.layer.size_bytes);
+  CHECK(f.catalog->Archive(f.layer.diff_id).value() == *archive);
+  CHECK(absl::IsNotFound(f.catalog->Archive(Sha256("other")).status()));
+  REQUIRE_OK(
+      WriteFileAtomically(f.directory.Join("store/" + kPath + "/more"), std::string(5000, 'x')));
+  f.Open();
+  CHECK(absl::IsDataLoss(f.catalog->Archive(f.layer.diff_id).status()));
+}
+
+TEST_CASE("LayerCatalog collects a layer that nothing holds, with roots and index files",
+          "[plugin][layer_catalog]") {
+  Fixture f;
+  REQUIRE_OK(f.catalog->views().Write(f.catalog->table().FindAll({f.layer.id}).value()));
+  CHECK(ListDirectory(f.directory.Join("state/views"))->size() == 1);
+  const absl::Time now = absl::Now();
+  REQUIRE_OK(f.catalog->table().Hold({f.layer.id}, now + absl::Minutes(1)));
+  CHECK(f.catalog->Collect(now).value() == 0);
+  CHECK(f.catalog->gc_roots().Holders()->size() == 1);
+  CHECK(f.catalog->Collect(now + absl::Minutes(2)).value() == 1);
+  CHECK(f.catalog->gc_roots().Holders()->empty());
+  CHECK(ListDirectory(f.directory.Join("state/views"))->empty());
+  CHECK(ListDirectory(f.directory.Join("state/objects"))->empty());
+  CHECK(absl::IsNotFound(f.catalog->FindChain(Sha256("chain"), std::nullopt).status()));
+  CHECK(absl::IsNotFound(f.catalog->Archive(f.layer.diff_id).status()));
+}
+
+TEST_CASE("LayerCatalog brings roots and database in line at start, in both directions",
+          "[plugin][layer_catalog]") {
+  Fixture f;
+  SECTION("roots that no layer claims go") {
+    REQUIRE_OK(f.catalog->gc_roots().Add("leaked", {StorePath::FromBaseName(kPath).value()}));
+    f.Open();
+    CHECK(f.catalog->gc_roots().Holders().value() ==
+          std::vector<std::string>{f.layer.content_key.hex()});
+    CHECK(f.catalog->table().FindById(f.layer.id)->rooted);
+  }
+  SECTION("a layer without roots loses the claim") {
+    REQUIRE_OK(f.catalog->gc_roots().Remove(f.layer.content_key.hex()));
+    f.Open();
+    CHECK_FALSE(f.catalog->table().FindById(f.layer.id)->rooted);
+  }
+}
+
+TEST_CASE("LayerCatalog drops index files of an earlier boot", "[plugin][layer_catalog]") {
+  Fixture f;
+  REQUIRE_OK(f.catalog->views().Write(f.catalog->table().FindAll({f.layer.id}).value()));
+  f.Open();
+  CHECK(ListDirectory(f.directory.Join("state/views"))->size() == 1);
+  REQUIRE_OK(WriteFileAtomically(f.directory.Join("state/boot_id"), "another boot"));
+  f.Open();
+  CHECK(ListDirectory(f.directory.Join("state/views"))->empty());
+  REQUIRE_OK(f.catalog->views().Write(f.catalog->table().FindAll({f.layer.id}).value()));
+  CHECK(ListDirectory(f.directory.Join("state/objects"))->size() == 1);
+}
+
+}  // namespace
+}  // namespace stowage

@@ -1,0 +1,107 @@
+#include "plugin/images/layer_table.h"
+
+#include "base/sha256.h"
+#include "plugin/state/state_database.h"
+#include "tests/support/catch.h"
+#include "tests/support/status_matchers.h"
+#include "tests/support/temporary_directory.h"
+
+namespace stowage {
+namespace {
+
+ObjectRecord Object(const std::string& name) { return {0, name, Sha256("nar of " + name)}; }
+
+LayerRecord Layer(const std::string& name) {
+  return {0,    LayerKind::kStorePaths, Sha256("content " + name), Sha256("diff " + name), 1024,
+          false};
+}
+
+struct Fixture {
+  testing::TemporaryDirectory directory;
+  std::unique_ptr<LayerTable> table = LayerTable::Open(directory.Join("stowage.db")).value();
+};
+
+TEST_CASE("LayerTable remembers a layer by content, number and diff_id", "[plugin][layer_table]") {
+  Fixture f;
+  const auto id = f.table->Record(Layer("a"), {Object("b-x"), Object("a-x")});
+  REQUIRE_OK(id);
+  CHECK(f.table->Record(Layer("a"), {Object("b-x"), Object("a-x")}).value() == *id);
+  CHECK(f.table->FindByContent(Layer("a").content_key)->id == *id);
+  CHECK(f.table->FindByDiffId(Layer("a").diff_id)->size_bytes == 1024);
+  CHECK(f.table->FindById(*id)->diff_id == Layer("a").diff_id);
+  CHECK(absl::IsNotFound(f.table->FindById(*id + 1).status()));
+  CHECK(absl::IsNotFound(f.table->FindByContent(Sha256("none")).status()));
+}
+
+TEST_CASE("LayerTable gives a store path one number, and another one when its content changed",
+          "[plugin][layer_table]") {
+  Fixture f;
+  const int64_t a = f.table->Record(Layer("a"), {Object("p-x"), Object("q-x")}).value();
+  const int64_t b = f.table->Record(Layer("b"), {Object("p-x")}).value();
+  ObjectRecord rebuilt = Object("p-x");
+  rebuilt.nar_hash = Sha256("built again, not the same");
+  const int64_t c = f.table->Record(Layer("c"), {rebuilt}).value();
+  const auto both = f.table->Objects({a, b});
+  REQUIRE_OK(both);
+  REQUIRE(both->size() == 2);
+  CHECK((*both)[0].base_name == "p-x");
+  CHECK(f.table->Objects({b})->front().number == (*both)[0].number);
+  CHECK(f.table->Objects({c})->front().number != (*both)[0].number);
+}
+
+TEST_CASE("LayerTable follows a chain down and knows which layer stands on which chain",
+          "[plugin][layer_table]") {
+  Fixture f;
+  const std::vector<int64_t> layers = {f.table->Record(Layer("a"), {}).value(),
+                                       f.table->Record(Layer("b"), {}).value(),
+                                       f.table->Record(Layer("c"), {}).value()};
+  const std::vector<Digest> chains = {Sha256("1"), Sha256("2"), Sha256("3")};
+  REQUIRE_OK(f.table->RecordChains(chains, layers));
+  CHECK(f.table->ChainLayers(chains[2]).value() == layers);
+  CHECK(f.table->ChainLayers(chains[0]).value() == std::vector<int64_t>{layers[0]});
+  CHECK(f.table->TopLayer(chains[2], chains[1]).value() == layers[2]);
+  CHECK(absl::IsNotFound(f.table->TopLayer(chains[2], chains[0]).status()));
+  CHECK(absl::IsNotFound(f.table->ChainLayers(Sha256("4")).status()));
+}
+
+TEST_CASE("LayerTable finds rooted layers that nobody holds", "[plugin][layer_table]") {
+  Fixture f;
+  const int64_t held = f.table->Record(Layer("held"), {}).value();
+  const int64_t mounted = f.table->Record(Layer("mounted"), {}).value();
+  const int64_t idle = f.table->Record(Layer("idle"), {}).value();
+  const int64_t unrooted = f.table->Record(Layer("unrooted"), {}).value();
+  REQUIRE_OK(f.table->SetRooted({held, mounted, idle}, true));
+  const absl::Time now = absl::FromUnixSeconds(1000);
+  REQUIRE_OK(f.table->Hold({held}, now + absl::Seconds(1)));
+  REQUIRE_OK(f.table->Hold({held}, now - absl::Seconds(5)));  // a hold never gets shorter
+  auto other = OpenStateDatabase(f.directory.Join("stowage.db"));
+  REQUIRE_OK(other);
+  REQUIRE_OK(
+      other->Execute("INSERT INTO snapshots(key,kind,created_at,updated_at) VALUES('s',3,0,0)"));
+  REQUIRE_OK(
+      other->Execute("INSERT INTO snapshot_layers VALUES(1,0," + std::to_string(mounted) + ")"));
+  const auto unneeded = f.table->UnneededLayers(now);
+  REQUIRE_OK(unneeded);
+  REQUIRE(unneeded->size() == 1);
+  CHECK(unneeded->front().id == idle);
+  CHECK(unneeded->front().id != unrooted);
+}
+
+TEST_CASE("LayerTable gives a run of layers one view for ever", "[plugin][layer_table]") {
+  Fixture f;
+  const int64_t a = f.table->Record(Layer("a"), {Object("p-x")}).value();
+  const int64_t b = f.table->Record(Layer("b"), {Object("q-x")}).value();
+  REQUIRE_OK(f.table->SetRooted({a, b}, true));
+  const int64_t view = f.table->ViewNumber(Sha256("a b"), {a, b}).value();
+  CHECK(f.table->ViewNumber(Sha256("a b"), {a, b}).value() == view);
+  CHECK(f.table->UnneededViews()->empty());
+  REQUIRE_OK(f.table->SetRooted({b}, false));
+  CHECK(f.table->UnneededViews().value() == std::vector<int64_t>{view});
+  CHECK(f.table->NeededObjects()->size() == 2);
+  REQUIRE_OK(f.table->ForgetView(view));
+  CHECK(f.table->NeededObjects()->size() == 1);
+  CHECK(f.table->ViewNumber(Sha256("a b"), {a, b}).value() > view);
+}
+
+}  // namespace
+}  // namespace stowage
