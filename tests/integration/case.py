@@ -1,0 +1,87 @@
+"""What a case works with: a scratch directory, nodes, package sets of its own."""
+
+import os
+import shutil
+import socket
+
+from commands import Failure, Skip, run
+from node import Node
+
+__all__ = ["Case", "Failure", "Skip"]
+
+LOG_LINES_SHOWN = 60
+
+
+class Case:
+    """One run of a case. close() ends its nodes; the sandbox ends whatever else it started."""
+
+    def __init__(self, name, bin_directory, package_set, log_directory):
+        self.name = name
+        self.bin_directory = bin_directory
+        self.package_set = package_set
+        self.scratch = os.environ["STOWAGE_SCRATCH"]
+        self.namespace = os.environ["STOWAGE_NAMESPACE"]
+        self.logs = f"{log_directory}/{name}"
+        self._nodes = []
+        shutil.rmtree(self.logs, ignore_errors=True)
+        os.makedirs(self.logs)
+
+    def node(self, name="node", package_set=None, config=None):
+        """A node that is not started yet.
+
+        config: {table: {key: value}} laid over what scripts/lib/stowage.toml says.
+        """
+        node = Node(self, name, package_set or self.package_set, config or {})
+        self._nodes.append(node)
+        return node
+
+    def started_node(self, **options):
+        """A node with all its daemons running."""
+        node = self.node(**options)
+        node.start()
+        return node
+
+    def set_with(self, overlay):
+        """A copy of the package set with an overlay (the text of overlay.nix, `self: super: { ... }`)."""
+        directory = f"{self.scratch}/set-{len(os.listdir(self.scratch))}"
+        shutil.copytree(self.package_set, directory, copy_function=_link_or_copy)
+        with open(f"{directory}/overlay.nix", "w", encoding="utf-8") as file:
+            file.write(overlay)
+        return directory
+
+    def need_program(self, *names):
+        """Skips the case unless the programs are installed."""
+        missing = [name for name in names if not shutil.which(name)]
+        if missing:
+            raise Skip(f"not installed: {', '.join(missing)}")
+
+    def free_port(self):
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            return listener.getsockname()[1]
+
+    def store_path(self, attribute):
+        """The output of a package of the set, built if need be."""
+        return run(["nix-build", self.package_set, "--no-out-link", "-A", attribute]).stdout.split()[-1]
+
+    def closure(self, *paths):
+        """All store paths that the given ones refer to, themselves included."""
+        return set(run(["nix-store", "-qR", *paths]).stdout.split())
+
+    def show_logs(self):
+        """Prints the end of every daemon's log."""
+        for name in sorted(os.listdir(self.logs)):
+            with open(f"{self.logs}/{name}", encoding="utf-8", errors="replace") as file:
+                lines = file.readlines()[-LOG_LINES_SHOWN:]
+            print(f"--- {self.logs}/{name}\n{''.join(lines)}", end="")
+
+    def close(self):
+        for node in reversed(self._nodes):
+            node.stop()
+
+
+def _link_or_copy(source, target):
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)

@@ -1,0 +1,149 @@
+"""A private node: containerd, stowaged and stowage-fuse below one directory, and the clients' commands for it."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tomllib
+
+from commands import Failure, expect, run, wait_until
+
+TEMPLATES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../scripts/lib")
+START_SECONDS = 20
+STOP_SECONDS = 10
+
+
+class Node:
+    """Not started by its constructor. Use Case.node(), which stops it at the end."""
+
+    def __init__(self, case, name, package_set, config):
+        self.case = case
+        self.name = name
+        self.directory = f"{case.scratch}/{name}"
+        self.namespace = case.namespace
+        self.state = f"{self.directory}/state"
+        self.mountpoint = f"{self.directory}/fs"
+        self.containerd_socket = f"{self.directory}/containerd.sock"
+        self.control_socket = f"{self.directory}/control.sock"
+        self.snapshotter_socket = f"{self.directory}/snapshotter.sock"
+        self.gc_roots = f"/nix/var/nix/gcroots/{case.namespace}-{name}"
+        self.registry = f"127.0.0.1:{case.free_port()}"
+        self.config_file = f"{self.directory}/stowage.toml"
+        self.processes = {}
+        os.makedirs(self.state)
+        os.makedirs(self.mountpoint)
+        self.config = self._default_config(package_set)
+        for table, keys in config.items():
+            self.config.setdefault(table, {}).update(keys)
+        self.write_config()
+        with open(f"{self.directory}/containerd.toml", "w", encoding="utf-8") as file:
+            file.write(self._template("containerd.toml"))
+
+    def _template(self, name):
+        with open(f"{TEMPLATES}/{name}", encoding="utf-8") as file:
+            return file.read().replace("@SCRATCH@", self.directory)
+
+    def _default_config(self, package_set):
+        config = tomllib.loads(self._template("stowage.toml").replace("@NIX_SETTINGS@", "").replace("@PORT@", "0"))
+        config["paths"]["gc_roots"] = self.gc_roots
+        config["registry"]["address"] = self.registry
+        config["source"] = {"kind": "path", "location": package_set}
+        config["nix"]["settings"] = ["build-users-group=", "substituters=", "sandbox=false"]
+        return config
+
+    def write_config(self):
+        """Writes self.config for the next start. JSON's texts, numbers and lists of texts are TOML's too."""
+        with open(self.config_file, "w", encoding="utf-8") as file:
+            for table, keys in self.config.items():
+                file.write(f"[{table}]\n")
+                file.writelines(f"{key} = {json.dumps(value)}\n" for key, value in keys.items())
+
+    # --- daemons
+
+    def start(self):
+        self.start_fuse()
+        self.start_stowaged()
+        self.start_containerd()
+
+    def start_fuse(self):
+        self.spawn("stowage-fuse", [f"{self.case.bin_directory}/stowage-fuse", "--state", self.state,
+                                    "--mountpoint", self.mountpoint])
+        self._wait_for("stowage-fuse", lambda: is_mounted(self.mountpoint), f"a mount at {self.mountpoint}")
+
+    def start_stowaged(self):
+        self.spawn("stowaged", [f"{self.case.bin_directory}/stowaged", "--config", self.config_file])
+        self._wait_for("stowaged", lambda: self.stowage("status", check=False).returncode == 0,
+                       "an answering stowaged")
+
+    def start_containerd(self):
+        self.spawn("containerd", ["containerd", "--config", f"{self.directory}/containerd.toml"])
+        self._wait_for("containerd", lambda: self.ctr("version", check=False).returncode == 0,
+                       "an answering containerd")
+
+    def spawn(self, name, command, **options):
+        """Starts a daemon; its output is appended to the case's logs as NODE-NAME."""
+        with open(f"{self.case.logs}/{self.name}-{name}", "ab") as log:
+            self.processes[name] = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
+                                                    start_new_session=True, **options)
+        return self.processes[name]
+
+    def _wait_for(self, name, condition, what):
+        def ready():
+            status = self.processes[name].poll()
+            expect(status is None, f"{name} ended with status {status} instead of starting")
+            return condition()
+        wait_until(ready, START_SECONDS, what)
+
+    def stop_daemon(self, name, how=signal.SIGTERM):
+        """Ends a daemon and returns its exit status; a Failure if it does not end by itself in time."""
+        process = self.processes.pop(name)
+        process.send_signal(how)
+        try:
+            return process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise Failure(f"{name} did not end within {STOP_SECONDS} s of signal {how}") from None
+
+    def stop(self):
+        """Ends what runs, without looking at how. Containers and shims end with the sandbox."""
+        for process in reversed(self.processes.values()):
+            process.kill()
+            process.wait()
+        self.processes.clear()
+        shutil.rmtree(self.gc_roots, ignore_errors=True)
+
+    # --- clients
+
+    def stowage(self, *words, **options):
+        """The command line of Stowage. First word: the command."""
+        command, *rest = words
+        own = ["--socket", self.control_socket]
+        if command in ("pull", "run"):
+            rest = ["--address", self.containerd_socket, "--namespace", self.namespace, *rest]
+        return run([f"{self.case.bin_directory}/stowage", *own, command, *rest], **options)
+
+    def ctr(self, *words, **options):
+        return run(["ctr", "--address", self.containerd_socket, "--namespace", self.namespace, *words], **options)
+
+    def run_container(self, image, container_id, *command, flags=(), snapshotter="stowage", **options):
+        """`ctr run --rm` of an image that containerd has."""
+        return self.ctr("run", "--rm", "--snapshotter", snapshotter, *flags, image, container_id, *command, **options)
+
+    def image_config_digest(self, image):
+        """The image ID as containerd's image record has it."""
+        line = next((line for line in self.ctr("images", "list").stdout.splitlines() if line.split()[0] == image), None)
+        expect(line is not None, f"containerd has no image {image}")
+        manifest = json.loads(self.ctr("content", "get", line.split()[2]).stdout)
+        return manifest["config"]["digest"]
+
+    def registry_config_digest(self, repository):
+        """The image ID as a client of the endpoint sees it."""
+        manifest = run(["skopeo", "inspect", "--raw", "--tls-verify=false", f"docker://{self.registry}/{repository}"])
+        return json.loads(manifest.stdout)["config"]["digest"]
+
+
+def is_mounted(path):
+    with open("/proc/self/mountinfo", encoding="utf-8") as file:
+        return any(line.split()[4] == path for line in file)
