@@ -1,0 +1,32 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "nix/call_limits.h"
+
+namespace stowage {
+
+struct HttpGetOptions {
+  // The body goes to this descriptor instead of into HttpResponse; -1: into HttpResponse.
+  int body_fd = -1;
+  // HEAD instead of GET.
+  bool head_only = false;
+  uint64_t max_bytes = uint64_t{1} << 20;
+};
+
+struct HttpResponse {
+  int status = 0;             // after redirects
+  std::string effective_url;  // where the redirects ended
+  std::string body;
+};
+
+// Gets an http or https URL with libcurl, following up to ten redirects. Any status that the server
+// answers is a result. Errors: Unavailable if it cannot be reached or sends nothing for a minute,
+// ResourceExhausted beyond max_bytes or for a full disk, DeadlineExceeded, Cancelled; the message
+// names the URL. Thread-safe.
+absl::StatusOr<HttpResponse> HttpGet(const std::string& url, const HttpGetOptions& options,
+                                     const CallLimits& limits);
+
+}  // namespace stowage
