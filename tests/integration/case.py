@@ -9,7 +9,7 @@ from node import Node
 
 __all__ = ["Case", "Failure", "Skip"]
 
-LOG_LINES_SHOWN = 60
+LOG_LINES_SHOWN = 30
 
 
 class Case:
