@@ -27,16 +27,19 @@ run_check() {
   fi
 }
 
-# count_results FILE STATUS: ctest's JUnit file opens with <testsuite ... tests="N" failures="N" disabled="N" skipped="N".
+# count_results FILE STATUS: ctest's JUnit file opens with <testsuite ... tests="N" failures="N" disabled="N" skipped="N">.
+# Of the skipped ones, those that did not skip themselves could not be started: they failed.
 count_results() {
-  local total failed skipped
+  local total failed not_run skipped
   total=$(junit_count "$1" tests) failed=$(junit_count "$1" failures)
-  skipped=$(($(junit_count "$1" skipped) + $(junit_count "$1" disabled)))
-  tests_failed=$((tests_failed + failed))
-  tests_skipped=$((tests_skipped + skipped))
-  tests_passed=$((tests_passed + total - failed - skipped))
+  not_run=$(($(junit_count "$1" skipped) + $(junit_count "$1" disabled)))
+  skipped=$(grep -c '<skipped message="SKIP_' "$1" 2>/dev/null || true)
+  failed=$((failed + not_run - ${skipped:-0}))
   # ctest can also fail as a whole, as when it finds no tests
-  if [ "$2" != 0 ] && [ "$failed" = 0 ]; then tests_failed=$((tests_failed + 1)); fi
+  if [ "$2" != 0 ] && [ "$failed" = 0 ]; then failed=1 total=$((total + 1)); fi
+  tests_failed=$((tests_failed + failed))
+  tests_skipped=$((tests_skipped + ${skipped:-0}))
+  tests_passed=$((tests_passed + total - failed - ${skipped:-0}))
 }
 
 junit_count() {
