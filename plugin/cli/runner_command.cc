@@ -1,5 +1,6 @@
 #include "plugin/cli/runner_command.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -20,7 +21,9 @@ namespace {
 std::optional<std::string> FindProgram(absl::string_view name, absl::string_view search_path) {
   for (const absl::string_view directory : absl::StrSplit(search_path, ':', absl::SkipEmpty())) {
     std::string path = absl::StrCat(directory, "/", name);
-    if (::access(path.c_str(), X_OK) == 0) return path;
+    struct stat status = {};
+    const bool is_file = ::stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode);
+    if (is_file && ::access(path.c_str(), X_OK) == 0) return path;
   }
   return std::nullopt;
 }
@@ -79,12 +82,12 @@ absl::StatusOr<Runner> FindRunner(RunnerChoice choice, absl::string_view search_
     if (const auto path = FindProgram("nerdctl", search_path))
       return Runner{Runner::Kind::kNerdctl, *path};
     if (choice == RunnerChoice::kNerdctl)
-      return absl::NotFoundError("no nerdctl in PATH: install it, or use --with ctr");
+      return absl::FailedPreconditionError("no nerdctl in PATH: install it, or use --with ctr");
   }
   if (const auto path = FindProgram("ctr", search_path)) return Runner{Runner::Kind::kCtr, *path};
-  return absl::NotFoundError(choice == RunnerChoice::kCtr
-                                 ? "no ctr in PATH: it comes with containerd"
-                                 : "neither nerdctl nor ctr in PATH: ctr comes with containerd");
+  return absl::FailedPreconditionError(
+      choice == RunnerChoice::kCtr ? "no ctr in PATH: it comes with containerd"
+                                   : "neither nerdctl nor ctr in PATH: ctr comes with containerd");
 }
 
 std::vector<std::string> RunnerCommand(const Runner& runner, const ContainerSpec& spec,

@@ -18,7 +18,7 @@ struct Runner {
 };
 
 // Looks for the runner in the directories of search_path (as PATH has them): nerdctl, else ctr,
-// unless one is chosen. Errors: NotFound, naming what is missing.
+// unless one is chosen. Errors: FailedPrecondition, naming what is missing.
 absl::StatusOr<Runner> FindRunner(RunnerChoice choice, absl::string_view search_path);
 
 struct ContainerSpec {

@@ -1,0 +1,148 @@
+#include "plugin/cli/output.h"
+
+#include <nlohmann/json.hpp>
+
+#include "absl/strings/match.h"
+#include "tests/support/catch.h"
+
+namespace stowage {
+namespace {
+
+using nlohmann::json;
+
+v1::ResolvedImage Image() {
+  v1::ResolvedImage image;
+  image.set_name("shell/git");
+  image.set_tag("latest");
+  image.set_source("channel nixos-24.11");
+  image.set_revision("0123");
+  image.set_platform("linux/amd64");
+  image.set_manifest_digest("sha256:aa");
+  image.set_config_digest("sha256:bb");
+  image.set_chain_id("sha256:cc");
+  v1::Layer& layer = *image.add_layers();
+  layer.set_diff_id("sha256:d1");
+  layer.set_size_bytes(1 << 20);
+  layer.add_store_paths("abc-git");
+  layer.add_store_paths("def-zlib");
+  v1::Layer& profile = *image.add_layers();
+  profile.set_diff_id("sha256:d2");
+  profile.set_size_bytes(512 << 10);
+  image.set_store_path_count(2);
+  image.set_nar_size_bytes(1000);
+  image.add_warnings("tag is old");
+  return image;
+}
+
+TEST_CASE("ImageToJson has the documented keys", "[cli][output]") {
+  const json want = {
+      {"name", "shell/git"},     {"tag", "latest"},           {"source", "channel nixos-24.11"},
+      {"revision", "0123"},      {"platform", "linux/amd64"}, {"manifest_digest", "sha256:aa"},
+      {"image_id", "sha256:bb"}, {"chain_id", "sha256:cc"},   {"layer_count", 2},
+      {"size_bytes", 1572864},   {"store_path_count", 2},     {"nar_size_bytes", 1000},
+      {"from_cache", false},     {"warnings", {"tag is old"}}};
+  const std::string text = ImageToJson(Image(), false);
+  CHECK(json::parse(text) == want);
+  CHECK(text.back() == '\n');
+  CHECK(std::count(text.begin(), text.end(), '\n') == 1);
+
+  const json layers = json::parse(ImageToJson(Image(), true))["layers"];
+  CHECK(layers ==
+        json::array(
+            {{{"diff_id", "sha256:d1"},
+              {"size_bytes", 1048576},
+              {"store_paths", {"abc-git", "def-zlib"}}},
+             {{"diff_id", "sha256:d2"}, {"size_bytes", 524288}, {"store_paths", json::array()}}}));
+}
+
+TEST_CASE("Lists in JSON are lists when they are empty", "[cli][output]") {
+  v1::ResolvedImage image;
+  CHECK(json::parse(ImageToJson(image, true))["warnings"] == json::array());
+  CHECK(json::parse(ImageToJson(image, true))["layers"] == json::array());
+}
+
+TEST_CASE("PulledImageToJson tells names and whether the copy of others is used", "[cli][output]") {
+  PulledImage pulled;
+  pulled.image = Image();
+  pulled.names = {"nix/git:latest", "nix.local/git:latest"};
+  pulled.containerd_namespace = "k8s.io";
+  pulled.snapshotter = "stowage";
+  pulled.shadowed_by_ordinary_snapshot = true;
+  const json object = json::parse(PulledImageToJson(pulled));
+  CHECK(object["image"] == json::parse(ImageToJson(Image(), false)));
+  CHECK(object["names"] == json({"nix/git:latest", "nix.local/git:latest"}));
+  CHECK(object["namespace"] == "k8s.io");
+  CHECK(object["snapshotter"] == "stowage");
+  CHECK(object["shadowed_by_ordinary_snapshot"] == true);
+  CHECK(object.size() == 5);
+
+  const auto warnings = WarningsOf(pulled);
+  REQUIRE(warnings.size() == 2);
+  CHECK(warnings[0] == "tag is old");
+  CHECK(absl::StrContains(warnings[1], "ctr -n k8s.io images rm"));
+  pulled.shadowed_by_ordinary_snapshot = false;
+  CHECK(WarningsOf(pulled).size() == 1);
+}
+
+TEST_CASE("StatusToJson and ErrorToJson have the documented shapes", "[cli][output]") {
+  v1::StatusResponse status;
+  status.set_version("0.1.0");
+  status.set_fuse_mountpoint("/run/stowage/fs");
+  status.set_fuse_mounted(true);
+  CHECK(json::parse(StatusToJson(status)) == json({{"version", "0.1.0"},
+                                                   {"registry_address", ""},
+                                                   {"snapshotter_socket", ""},
+                                                   {"fuse_mountpoint", "/run/stowage/fs"},
+                                                   {"fuse_mounted", true},
+                                                   {"source", ""}}));
+  CHECK(json::parse(ErrorToJson(absl::NotFoundError("no package 'x'"))) ==
+        json({{"error", {{"code", "NOT_FOUND"}, {"message", "no package 'x'"}}}}));
+}
+
+TEST_CASE("JSON stays valid whatever bytes a message has", "[cli][output]") {
+  const std::string text = ErrorToJson(absl::InternalError("bad \xFF byte \x1b[2J"));
+  const json parsed = json::parse(text, nullptr, false);
+  REQUIRE_FALSE(parsed.is_discarded());
+  CHECK(parsed["error"]["message"] == "bad \xEF\xBF\xBD byte \x1b[2J");
+  CHECK(text.find('\x1b') == std::string::npos);
+}
+
+TEST_CASE("ImageToText is a table for people", "[cli][output]") {
+  CHECK(ImageToText(Image(), false) ==
+        "Name:         shell/git:latest\n"
+        "Source:       channel nixos-24.11\n"
+        "Revision:     0123\n"
+        "Platform:     linux/amd64\n"
+        "Manifest:     sha256:aa\n"
+        "Image ID:     sha256:bb\n"
+        "Layers:       2 (1.5 MiB)\n"
+        "Store paths:  2 (1000 B)\n");
+  CHECK(absl::EndsWith(ImageToText(Image(), true),
+                       "\nLayer 1  sha256:d1  1.0 MiB\n  abc-git\n  def-zlib\n"
+                       "\nLayer 2  sha256:d2  512.0 KiB\n  (profile)\n"));
+}
+
+TEST_CASE("StatusToText says what is off", "[cli][output]") {
+  v1::StatusResponse status;
+  status.set_version("0.1.0");
+  status.set_source("channel");
+  CHECK(StatusToText(status) ==
+        "Version:      0.1.0\n"
+        "Source:       channel\n"
+        "Registry:     off\n"
+        "Snapshotter:  off\n"
+        "FUSE mount:   off\n");
+  status.set_fuse_mountpoint("/run/stowage/fs");
+  CHECK(absl::StrContains(StatusToText(status), "/run/stowage/fs (not mounted)"));
+  status.set_fuse_mounted(true);
+  CHECK(absl::EndsWith(StatusToText(status), "/run/stowage/fs\n"));
+}
+
+TEST_CASE("Text from the daemon cannot command the terminal", "[cli][output]") {
+  v1::ResolvedImage image = Image();
+  image.set_source("\x1b[2Jevil\nName: other");
+  CHECK(absl::StrContains(ImageToText(image, false), "Source:       evil Name: other\n"));
+}
+
+}  // namespace
+}  // namespace stowage

@@ -1,0 +1,143 @@
+#include "plugin/cli/program.h"
+
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "absl/strings/match.h"
+#include "tests/plugin/cli/fake_stowaged.h"
+#include "tests/support/catch.h"
+
+namespace stowage {
+namespace {
+
+using nlohmann::json;
+using testing::FakeStowaged;
+using testing::ImageEvent;
+using testing::ProgressEvent;
+
+struct Outcome {
+  int exit_code = 0;
+  std::string out;
+  std::string err;
+};
+
+Outcome Run(const std::vector<std::string>& words, const Environment& environment) {
+  std::ostringstream out;
+  std::ostringstream err;
+  const int exit_code = RunProgram(words, environment, {.out = out, .err = err});
+  return {exit_code, out.str(), err.str()};
+}
+
+Environment For(const FakeStowaged& daemon) {
+  Environment environment;
+  environment.control_socket = daemon.socket();
+  return environment;
+}
+
+void ServeGit(FakeStowaged& daemon) {
+  daemon.resolve = [](auto&, auto&, auto& writer) {
+    writer.Write(ProgressEvent(v1::Progress::REALISE, "git-2.44"));
+    v1::ResolvedImage image;
+    image.set_name("git");
+    image.set_tag("latest");
+    image.add_warnings("two packages have bin/x");
+    writer.Write(ImageEvent(image));
+    return grpc::Status::OK;
+  };
+}
+
+TEST_CASE("The result goes to standard output, progress and warnings do not", "[cli][program]") {
+  FakeStowaged daemon;
+  ServeGit(daemon);
+  const Outcome outcome = Run({"resolve", "nix/git"}, For(daemon));
+  CHECK(outcome.exit_code == 0);
+  CHECK(absl::StartsWith(outcome.out, "Name:         git:latest\n"));
+  CHECK(outcome.err == "building: git-2.44\nwarning: two packages have bin/x\n");
+}
+
+TEST_CASE("--quiet leaves the result only", "[cli][program]") {
+  FakeStowaged daemon;
+  ServeGit(daemon);
+  const Outcome outcome = Run({"resolve", "-q", "nix/git"}, For(daemon));
+  CHECK(outcome.exit_code == 0);
+  CHECK(absl::StartsWith(outcome.out, "Name:         git:latest\n"));
+  CHECK(outcome.err.empty());
+}
+
+TEST_CASE("--json prints one object and nothing else", "[cli][program]") {
+  FakeStowaged daemon;
+  ServeGit(daemon);
+  Environment environment = For(daemon);
+  environment.error_terminal = true;
+  const Outcome outcome = Run({"resolve", "--json", "nix/git"}, environment);
+  CHECK(outcome.exit_code == 0);
+  CHECK(json::parse(outcome.out)["name"] == "git");
+  CHECK(outcome.err.empty());
+}
+
+TEST_CASE("A terminal gets repainted lines that are gone at the end", "[cli][program]") {
+  FakeStowaged daemon;
+  ServeGit(daemon);
+  Environment environment = For(daemon);
+  environment.error_terminal = true;
+  const Outcome colored = Run({"resolve", "nix/git"}, environment);
+  CHECK(absl::StrContains(colored.err, "\x1b[1mbuilding\x1b[0m"));
+  CHECK(absl::StrContains(colored.err, "\x1b[1A\x1b[J\x1b[?25hwarning: "));
+  environment.no_color = true;
+  CHECK_FALSE(absl::StrContains(Run({"resolve", "nix/git"}, environment).err, "\x1b[1m"));
+}
+
+TEST_CASE("An error is one message with an exit code, and JSON when asked for", "[cli][program]") {
+  FakeStowaged daemon;
+  daemon.resolve = [](auto&, auto&, auto&) {
+    return grpc::Status(grpc::StatusCode::NOT_FOUND, "no package 'nosuch' \x1b[2Jin x");
+  };
+  const Outcome text = Run({"resolve", "nix/nosuch"}, For(daemon));
+  CHECK(text.exit_code == 3);
+  CHECK(text.out.empty());
+  CHECK(text.err == "stowage: resolve nix/nosuch: no package 'nosuch' in x\n");
+
+  const Outcome as_json = Run({"--json", "resolve", "nix/nosuch"}, For(daemon));
+  CHECK(as_json.exit_code == 3);
+  CHECK(as_json.err.empty());
+  CHECK(json::parse(as_json.out)["error"]["code"] == "NOT_FOUND");
+}
+
+TEST_CASE("A wrong command line is 2, also in JSON", "[cli][program]") {
+  const Outcome text = Run({"resolve"}, {});
+  CHECK(text.exit_code == 2);
+  CHECK(absl::StrContains(text.err, "REF is required"));
+  const Outcome as_json = Run({"resolve", "--json"}, {});
+  CHECK(as_json.exit_code == 2);
+  CHECK(json::parse(as_json.out)["error"]["code"] == "INVALID_ARGUMENT");
+  CHECK(as_json.err.empty());
+}
+
+TEST_CASE("An unreachable daemon or containerd is 4", "[cli][program]") {
+  const testing::TemporaryDirectory directory;
+  Environment environment;
+  environment.control_socket = directory.Join("control.sock");
+  environment.containerd_address = directory.Join("containerd.sock");
+  environment.search_path = "";
+  const Outcome status = Run({"status"}, environment);
+  CHECK(status.exit_code == 4);
+  CHECK(absl::StrContains(status.err, "systemctl start stowaged"));
+  const Outcome pull = Run({"pull", "nix/git"}, environment);
+  CHECK(pull.exit_code == 4);
+  CHECK(absl::StrContains(pull.err, "systemctl start containerd"));
+  // Nothing to run it with is found out first.
+  const Outcome run = Run({"run", "nix/git"}, environment);
+  CHECK(run.exit_code == 1);
+  CHECK(absl::StrContains(run.err, "neither nerdctl nor ctr"));
+}
+
+TEST_CASE("A result that cannot be written is a failure", "[cli][program]") {
+  std::ostringstream out;
+  std::ostringstream err;
+  out.setstate(std::ios::badbit);
+  CHECK(RunProgram({"--version"}, {}, {.out = out, .err = err}) == 1);
+  CHECK(absl::StrContains(err.str(), "standard output"));
+}
+
+}  // namespace
+}  // namespace stowage
