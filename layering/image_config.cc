@@ -18,7 +18,7 @@ constexpr absl::string_view kCreated = "1970-01-01T00:00:01Z";
 constexpr size_t kMaxHistoryLineBytes = 200;
 
 std::string HistoryLine(const ImageLayer& layer) {
-  std::string line = layer.is_profile ? "stowage profile:" : "stowage:";
+  std::string line = layer.is_profile ? "stowage profile" : "stowage";
   const size_t count = layer.package_names.size();
   for (size_t i = 0; i < count; ++i) {
     const std::string& name = layer.package_names[i];
@@ -26,7 +26,7 @@ std::string HistoryLine(const ImageLayer& layer) {
       absl::StrAppend(&line, " and ", count - i, " more");
       break;
     }
-    absl::StrAppend(&line, " ", name);
+    absl::StrAppend(&line, i == 0 ? ": " : " ", name);
   }
   return line;
 }

@@ -138,6 +138,13 @@ TEST_CASE("A long history line counts the names it leaves out", "[layering][imag
   }
 }
 
+TEST_CASE("A layer without package names has a history line", "[layering][image_documents]") {
+  ImageLayer layer = StoreLayer(0x11, {});
+  layer.is_profile = true;
+  CHECK(absl::StrContains(EncodeImageConfig(ImageOfLayers({layer}))->content,
+                          R"("created_by":"stowage profile"})"));
+}
+
 TEST_CASE("EncodeManifest writes exactly these bytes", "[layering][image_documents]") {
   const Document config = {Filled(0x55), std::string(kConfigMediaType), "config"};
   const Document closure = {Filled(0x66), std::string(kClosureMediaType), "closure document"};
