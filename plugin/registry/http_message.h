@@ -55,7 +55,7 @@ class BodyStream {
 
   virtual ~BodyStream() = default;
   // Length of the body; without one the stream must write the chunked framing itself (RFC 9112,
-  // 7.1).
+  // 7.1), and the request must not be HTTP/1.0.
   virtual std::optional<uint64_t> size_bytes() const = 0;
   virtual Work work() const = 0;
   // Writes from where the last call stopped until all is written (true) or the writer takes no more
