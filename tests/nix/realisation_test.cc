@@ -1,0 +1,55 @@
+#include "nix/realisation.h"
+
+#include <unistd.h>
+
+#include "base/directory.h"
+#include "tests/support/catch.h"
+#include "tests/support/status_matchers.h"
+#include "tests/support/temporary_directory.h"
+
+namespace stowage {
+namespace {
+
+TEST_CASE("RemoveRoots takes the links of one resolve and its empty directory",
+          "[nix][realisation]") {
+  const testing::TemporaryDirectory directory;
+  const std::string link = directory.Join("r/root");
+  REQUIRE_OK(RemoveRoots(link));
+  REQUIRE_OK(MakeDirectories(directory.Join("r")));
+  for (const char* name : {"r/root", "r/root-2", "r/root-3-man"})
+    REQUIRE(::symlink("/nix/store/x", directory.Join(name).c_str()) == 0);
+  REQUIRE_OK(RemoveRoots(link));
+  CHECK(ListDirectory(directory.path())->empty());
+}
+
+TEST_CASE("RemoveRoots leaves other links and their directory", "[nix][realisation]") {
+  const testing::TemporaryDirectory directory;
+  for (const char* name : {"root", "roots", "other"})
+    REQUIRE(::symlink("/nix/store/x", directory.Join(name).c_str()) == 0);
+  REQUIRE_OK(RemoveRoots(directory.Join("root")));
+  CHECK(*ListDirectory(directory.path()) == std::vector<std::string>{"other", "roots"});
+}
+
+TEST_CASE("NixRealiser needs an absolute root link and derivations that exist",
+          "[nix][realisation]") {
+  const testing::TemporaryDirectory directory;
+  NixRealiser realiser({});
+  CHECK(realiser.Realise({}, "x", nullptr, {})->empty());
+  const EvaluatedPackage package = {"gone",
+                                    {"gone"},
+                                    "/nix/store/" + std::string(32, '0') + "-gone.drv",
+                                    "out",
+                                    *StorePath::FromBaseName(std::string(32, '1') + "-gone"),
+                                    "",
+                                    "",
+                                    ""};
+  CHECK(absl::IsInvalidArgument(realiser.Realise({package}, "x", nullptr, {}).status()));
+  const absl::Status status =
+      realiser.Realise({package}, directory.Join("l"), nullptr, {}).status();
+  CHECK(absl::IsUnavailable(status));
+  CHECK(status.message() == "build of gone: " + package.derivation +
+                                " was garbage-collected since its evaluation; try again");
+}
+
+}  // namespace
+}  // namespace stowage
