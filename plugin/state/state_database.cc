@@ -14,10 +14,7 @@ absl::StatusOr<int64_t> SchemaVersion(SqliteDatabase& database) {
   return query.ColumnInt64(0);
 }
 
-}  // namespace
-
-absl::StatusOr<SqliteDatabase> OpenStateDatabase(const std::string& path) {
-  STOWAGE_ASSIGN_OR_RETURN(SqliteDatabase database, SqliteDatabase::Open(path));
+absl::Status CreateTables(SqliteDatabase& database, const std::string& path) {
   // The version is read inside the transaction: two components may open a new database at the same
   // moment.
   STOWAGE_ASSIGN_OR_RETURN(SqliteTransaction transaction, SqliteTransaction::Begin(database));
@@ -26,11 +23,19 @@ absl::StatusOr<SqliteDatabase> OpenStateDatabase(const std::string& path) {
     return absl::FailedPreconditionError(absl::StrCat(
         "open ", path, ": it was written by a newer Stowage (schema ", version, ", this one knows ",
         kSchemaVersion, "); install that version again or remove the state directory"));
-  if (version == kSchemaVersion) return database;
+  if (version == kSchemaVersion) return absl::OkStatus();
   STOWAGE_RETURN_IF_ERROR(
       Annotate(database.Execute(kSchema), absl::StrCat("create the tables of ", path)));
   STOWAGE_RETURN_IF_ERROR(database.Execute(absl::StrCat("PRAGMA user_version=", kSchemaVersion)));
-  STOWAGE_RETURN_IF_ERROR(transaction.Commit());
+  return transaction.Commit();
+}
+
+}  // namespace
+
+absl::StatusOr<SqliteDatabase> OpenStateDatabase(const std::string& path) {
+  STOWAGE_ASSIGN_OR_RETURN(SqliteDatabase database, SqliteDatabase::Open(path));
+  // The transaction ends inside: it refers to this object, which is moved from on return.
+  STOWAGE_RETURN_IF_ERROR(CreateTables(database, path));
   return database;
 }
 
