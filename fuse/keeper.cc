@@ -73,7 +73,9 @@ class Keeper {
 
   // ready_timeout_ms: how long to wait until the worker serves; 0: do not wait.
   absl::Status StartWorker(int ready_timeout_ms);
+  // It is our parent: it started us.
   void AdoptWorker(UniqueFd worker_fd) {
+    worker_.pid = ::getppid();
     worker_.pidfd = std::move(worker_fd);
     started_at_ = absl::Now();
   }
@@ -92,7 +94,7 @@ class Keeper {
   const FuseMount mount_;
   const UniqueFd signals_;
   const LogFunction& log_;
-  ChildProcess worker_;  // pid -1: adopted; no pidfd: none
+  ChildProcess worker_;  // no pidfd: none
   absl::Time started_at_;
   int short_lives_ = 0;
 };
@@ -133,7 +135,7 @@ bool Keeper::WaitForWorkerOrSignal(absl::Duration delay) {
 
 void Keeper::ReapWorker() {
   int status = 0;
-  std::string how = "unknown";  // of one that another keeper had started
+  std::string how = "unknown";  // not ours to wait for: another keeper started it
   if (worker_.pid > 0 && ::waitpid(worker_.pid, &status, 0) == worker_.pid)
     how = WIFSIGNALED(status) ? absl::StrCat("signal ", WTERMSIG(status))
                               : absl::StrCat("exit ", WEXITSTATUS(status));

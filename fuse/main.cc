@@ -31,18 +31,15 @@ constexpr char kExamples[] =
     "\n"
     "Prints 'mounted at <directory>' on standard output, and tells systemd, when it serves.";
 
-// What the command line said, subcommands included.
-struct CommandLine {
-  stowage::ServerOptions options;
-  std::string state_directory = "/var/lib/stowage";
-  std::string store_directory = "/nix/store";
-  int fuse_fd = -1;
-  int session_fd = -1;
-  int state_fd = -1;
-  int store_fd = -1;
-  int keeper_fd = -1;
-  int ready_fd = -1;
-  int worker_fd = -1;
+// The descriptors' numbers on a command line that keeper and worker give each other.
+struct InheritedNumbers {
+  int fuse = -1;
+  int session = -1;
+  int state = -1;
+  int store = -1;
+  int keeper = -1;
+  int worker = -1;
+  int ready = -1;
 };
 
 void AddServerOptions(CLI::App& app, stowage::ServerOptions& options) {
@@ -56,23 +53,12 @@ void AddServerOptions(CLI::App& app, stowage::ServerOptions& options) {
       ->capture_default_str();
 }
 
-// The subcommands by which keeper and worker start each other; not for people.
-CLI::App* AddHiddenSubcommand(CLI::App& app, const std::string& name, CommandLine& line) {
-  CLI::App* subcommand = app.add_subcommand(name)->group("");
-  AddServerOptions(*subcommand, line.options);
-  subcommand->add_option("--fuse-fd", line.fuse_fd)->required();
-  subcommand->add_option("--session-fd", line.session_fd)->required();
-  subcommand->add_option("--state-fd", line.state_fd)->required();
-  subcommand->add_option("--store-fd", line.store_fd)->required();
-  return subcommand;
-}
-
-stowage::ServerDescriptors TakeDescriptors(const CommandLine& line) {
+stowage::ServerDescriptors TakeDescriptors(const InheritedNumbers& numbers) {
   stowage::ServerDescriptors descriptors;
-  descriptors.fuse = stowage::TakeInherited(line.fuse_fd);
-  descriptors.session = stowage::TakeInherited(line.session_fd);
-  descriptors.state_directory = stowage::TakeInherited(line.state_fd);
-  descriptors.store_directory = stowage::TakeInherited(line.store_fd);
+  descriptors.fuse = stowage::TakeInherited(numbers.fuse);
+  descriptors.session = stowage::TakeInherited(numbers.session);
+  descriptors.state_directory = stowage::TakeInherited(numbers.state);
+  descriptors.store_directory = stowage::TakeInherited(numbers.store);
   return descriptors;
 }
 
@@ -99,62 +85,82 @@ void Log(stowage::LogSeverity severity, absl::string_view event) {
   spdlog::log(level, spdlog::string_view_t(event.data(), event.size()));
 }
 
-absl::Status RunNewKeeper(CommandLine& line) {
-  const auto absolute = [](const std::string& path) {
-    std::error_code ignored;  // the path itself is reported when it is used
-    return std::filesystem::absolute(path, ignored).lexically_normal().string();
-  };
-  line.options.mount_point = absolute(line.options.mount_point);
-  const auto announce = [&line] {
-    std::printf("mounted at %s\n", line.options.mount_point.c_str());
-    (void)std::fflush(stdout);  // whoever waits for the line may have gone
-  };
-  return stowage::RunKeeper(line.options, absolute(line.state_directory),
-                            absolute(line.store_directory), announce, Log);
+int Report(const absl::Status& status) {
+  if (status.ok()) return EXIT_SUCCESS;
+  std::fprintf(stderr, "stowage-fuse: %s\n", std::string(status.message()).c_str());
+  return EXIT_FAILURE;
 }
 
-int Run(int argc, char** argv) {
-  CommandLine line;
-  line.options.mount_point = "/run/stowage/fs";
+std::string NotifySocket() {
+  const char* socket = std::getenv("NOTIFY_SOCKET");
+  return socket == nullptr ? "" : socket;
+}
+
+// What people and systemd start.
+int RunForPeople(int argc, char** argv) {
+  stowage::ServerOptions options;
+  options.mount_point = "/run/stowage/fs";
+  options.notify_socket = NotifySocket();
+  std::string state_directory = "/var/lib/stowage";
+  std::string store_directory = "/nix/store";
   CLI::App app("Shows views of the Nix store as one FUSE file system, for containers.",
                "stowage-fuse");
   app.set_version_flag("--version", "stowage-fuse " STOWAGE_VERSION);
   app.footer(kExamples);
-  app.add_option("--state", line.state_directory, "Directory with views/ and objects/")
+  app.add_option("--state", state_directory, "Directory with views/ and objects/")
       ->capture_default_str();
-  app.add_option("--store", line.store_directory, "The Nix store")->capture_default_str();
-  AddServerOptions(app, line.options);
-  CLI::App* worker = AddHiddenSubcommand(app, "worker", line);
-  worker->add_option("--keeper-fd", line.keeper_fd)->required();
-  worker->add_option("--ready-fd", line.ready_fd)->required();
-  CLI::App* keeper = AddHiddenSubcommand(app, "keeper", line);
-  keeper->add_option("--worker-fd", line.worker_fd)->required();
+  app.add_option("--store", store_directory, "The Nix store")->capture_default_str();
+  AddServerOptions(app, options);
   CLI11_PARSE(app, argc, argv);
+  SetUpLogging(options.log_level);
 
-  SetUpLogging(line.options.log_level);
-  if (const char* socket = std::getenv("NOTIFY_SOCKET"); socket != nullptr)
-    line.options.notify_socket = socket;
-  absl::Status status;
-  if (worker->parsed()) {
-    status = stowage::RunWorker(line.options, TakeDescriptors(line),
-                                stowage::TakeInherited(line.keeper_fd),
-                                stowage::TakeInherited(line.ready_fd), Log);
-  } else if (keeper->parsed()) {
-    status = stowage::RunAdoptingKeeper(line.options, TakeDescriptors(line),
-                                        stowage::TakeInherited(line.worker_fd), Log);
+  const auto absolute = [](const std::string& path) {
+    std::error_code ignored;  // the path itself is reported when it is used
+    return std::filesystem::absolute(path, ignored).lexically_normal().string();
+  };
+  options.mount_point = absolute(options.mount_point);
+  const auto announce = [&options] {
+    std::printf("mounted at %s\n", options.mount_point.c_str());
+    (void)std::fflush(stdout);  // whoever waits for the line may have gone
+  };
+  return Report(stowage::RunKeeper(options, absolute(state_directory), absolute(store_directory),
+                                   announce, Log));
+}
+
+// What keeper and worker start: role is "worker" or "keeper".
+int RunRole(const std::string& role, int argc, char** argv) {
+  stowage::ServerOptions options;
+  options.notify_socket = NotifySocket();
+  InheritedNumbers numbers;
+  CLI::App app("Started by stowage-fuse itself.", "stowage-fuse " + role);
+  AddServerOptions(app, options);
+  app.add_option("--fuse-fd", numbers.fuse)->required();
+  app.add_option("--session-fd", numbers.session)->required();
+  app.add_option("--state-fd", numbers.state)->required();
+  app.add_option("--store-fd", numbers.store)->required();
+  if (role == "worker") {
+    app.add_option("--keeper-fd", numbers.keeper)->required();
+    app.add_option("--ready-fd", numbers.ready)->required();
   } else {
-    status = RunNewKeeper(line);
+    app.add_option("--worker-fd", numbers.worker)->required();
   }
-  if (status.ok()) return EXIT_SUCCESS;
-  std::fprintf(stderr, "stowage-fuse: %s\n", std::string(status.message()).c_str());
-  return EXIT_FAILURE;
+  CLI11_PARSE(app, argc, argv);
+  SetUpLogging(options.log_level);
+  if (role == "worker")
+    return Report(stowage::RunWorker(options, TakeDescriptors(numbers),
+                                     stowage::TakeInherited(numbers.keeper),
+                                     stowage::TakeInherited(numbers.ready), Log));
+  return Report(stowage::RunAdoptingKeeper(options, TakeDescriptors(numbers),
+                                           stowage::TakeInherited(numbers.worker), Log));
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   try {
-    return Run(argc, argv);
+    const std::string role = argc > 1 ? argv[1] : "";
+    if (role == "worker" || role == "keeper") return RunRole(role, argc - 1, argv + 1);
+    return RunForPeople(argc, argv);
   } catch (const std::exception& exception) {
     std::fprintf(stderr, "stowage-fuse: %s\n", exception.what());
     return EXIT_FAILURE;

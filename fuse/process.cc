@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <spawn.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
@@ -18,15 +19,22 @@
 namespace stowage {
 namespace {
 
-// In the child: only calls that are safe after fork(2) of a process with threads.
-[[noreturn]] void RunSelf(char** argv, absl::Span<const int> inherited_fds) {
-  sigset_t none;
-  sigemptyset(&none);
-  (void)::sigprocmask(SIG_SETMASK, &none, nullptr);
-  for (const int fd : inherited_fds) (void)::fcntl(fd, F_SETFD, 0);
-  ::execv("/proc/self/exe", argv);
-  ::_exit(127);
-}
+// posix_spawn's attributes and file actions, freed in the end.
+struct SpawnSettings {
+  SpawnSettings() {
+    (void)::posix_spawnattr_init(&attributes);
+    (void)::posix_spawn_file_actions_init(&actions);
+  }
+  SpawnSettings(const SpawnSettings&) = delete;
+  SpawnSettings& operator=(const SpawnSettings&) = delete;
+  ~SpawnSettings() {
+    (void)::posix_spawnattr_destroy(&attributes);
+    (void)::posix_spawn_file_actions_destroy(&actions);
+  }
+
+  posix_spawnattr_t attributes;
+  posix_spawn_file_actions_t actions;
+};
 
 }  // namespace
 
@@ -53,9 +61,22 @@ absl::StatusOr<ChildProcess> StartSelf(std::vector<std::string> arguments,
   argv.reserve(arguments.size() + 1);
   for (std::string& argument : arguments) argv.push_back(argument.data());
   argv.push_back(nullptr);
-  const pid_t pid = ::fork();
-  if (pid < 0) return absl::ErrnoToStatus(errno, "fork");
-  if (pid == 0) RunSelf(argv.data(), inherited_fds);
+  SpawnSettings settings;
+  sigset_t none;
+  sigemptyset(&none);
+  int error = ::posix_spawnattr_setsigmask(&settings.attributes, &none);
+  if (error == 0) error = ::posix_spawnattr_setflags(&settings.attributes, POSIX_SPAWN_SETSIGMASK);
+  for (const int fd : inherited_fds) {
+    // On itself: takes close-on-exec away (POSIX.1-2024, posix_spawn_file_actions_adddup2).
+    if (error == 0) error = ::posix_spawn_file_actions_adddup2(&settings.actions, fd, fd);
+  }
+  pid_t pid = -1;
+  // Not fork(2): it write-protects our memory for copy-on-write, and a worker that is killed while
+  // the kernel copies a request into such a page makes that request fail (fuse/request_loop.cc).
+  if (error == 0)
+    error = ::posix_spawn(&pid, "/proc/self/exe", &settings.actions, &settings.attributes,
+                          argv.data(), ::environ);
+  if (error != 0) return absl::ErrnoToStatus(error, "start /proc/self/exe");
   STOWAGE_ASSIGN_OR_RETURN(UniqueFd pidfd, OpenPidfd(pid));
   return ChildProcess{pid, std::move(pidfd)};
 }

@@ -1,6 +1,7 @@
 #include "fuse/request_loop.h"
 
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -12,6 +13,21 @@
 #include "absl/strings/str_cat.h"
 
 namespace stowage {
+namespace {
+
+// No request that somebody waits for is larger: a header and a name or two. The rest of the buffer
+// is there for the kernel's arithmetic (and for FORGET in bulk) and costs no memory.
+constexpr size_t kLargestRequestBytes = 16 << 10;
+
+// A process that is killed while the kernel copies a request into a page that is not there makes
+// the request fail with EIO (Linux: fs/fuse/dev.c, fuse_dev_do_read); into one that is there, the
+// copy completes and the request can be served again.
+void KeepPresent(char* bytes, size_t size) {
+  std::memset(bytes, 0, size);
+  (void)::mlock(bytes, size);  // refused by a small limit: then only swapping can bring the EIO
+}
+
+}  // namespace
 
 RequestLoop::RequestLoop(LibfuseSession* session, LogFunction log, UniqueFd ended_fd)
     : session_(session), log_(std::move(log)), ended_fd_(std::move(ended_fd)) {}
@@ -39,10 +55,10 @@ void RequestLoop::Serve() noexcept {
 }
 
 void RequestLoop::ServeUntilEnd() {
+  // operator new aligns it well enough for every request.
   const size_t capacity = RequestBufferBytes();
-  // Not zeroed: requests are small, and pages that no request reaches cost no memory. operator new
-  // aligns it well enough for every request.
   const std::unique_ptr<char[]> buffer(new char[capacity]);
+  KeepPresent(buffer.get(), kLargestRequestBytes);
   while (true) {
     const ssize_t size = ::read(session_->fd(), buffer.get(), capacity);
     if (size > 0) {

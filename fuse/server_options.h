@@ -24,7 +24,8 @@ struct ServerDescriptors {
   UniqueFd store_directory;  // normally /nix/store
 };
 
-// Command lines of the hidden subcommands, without the program's name; main.cc parses them.
+// Command lines of the roles that the program starts itself in, without its name; main.cc parses
+// them.
 // worker: keeper_fd is a pidfd of the keeper, ready_fd where one byte is written once it serves.
 std::vector<std::string> WorkerArguments(const ServerOptions& options,
                                          const ServerDescriptors& descriptors, int keeper_fd,

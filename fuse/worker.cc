@@ -16,7 +16,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "base/file.h"
 #include "base/status_macros.h"
 #include "fuse/fault_log.h"
 #include "fuse/file_system.h"
@@ -107,13 +106,13 @@ class KeeperWatch {
   const LogFunction& log_;
 };
 
-absl::Status WaitForEnd(const RequestLoop& loop, KeeperWatch& keeper) {
+void WaitForEnd(const RequestLoop& loop, KeeperWatch& keeper) {
   while (true) {
     std::array<pollfd, 2> waiting = {{{loop.ended_fd(), POLLIN, 0}, {keeper.fd(), POLLIN, 0}}};
     const bool have_keeper = keeper.fd() >= 0;
-    const int count = ::poll(waiting.data(), waiting.size(), have_keeper ? -1 : kKeeperRetryMs);
-    if (count < 0 && errno != EINTR) return absl::ErrnoToStatus(errno, "poll");
-    if (waiting[0].revents != 0) return absl::OkStatus();
+    // EINTR: nothing is set, and we look again.
+    (void)::poll(waiting.data(), waiting.size(), have_keeper ? -1 : kKeeperRetryMs);
+    if (waiting[0].revents != 0) return;
     if (waiting[1].revents != 0 || !have_keeper) {
       keeper.Replace();
       // One that ends at once must not make us start hundreds a second.
@@ -127,6 +126,7 @@ absl::Status WaitForEnd(const RequestLoop& loop, KeeperWatch& keeper) {
 absl::Status RunWorker(const ServerOptions& options, ServerDescriptors descriptors,
                        UniqueFd keeper_fd, UniqueFd ready_fd, const LogFunction& log) {
   (void)::signal(SIGINT, SIG_IGN);  // Ctrl-C goes to the whole group; the keeper decides
+  (void)::signal(SIGPIPE, SIG_IGN);
   UniqueFd session_fd(::fcntl(descriptors.fuse.get(), F_DUPFD_CLOEXEC, 3));
   if (!session_fd) return absl::ErrnoToStatus(errno, "duplicate the descriptor of /dev/fuse");
   UniqueFd saved_fd(::fcntl(descriptors.session.get(), F_DUPFD_CLOEXEC, 3));
@@ -145,10 +145,11 @@ absl::Status RunWorker(const ServerOptions& options, ServerDescriptors descripto
   ResendRequests(session->fd(), log);
   STOWAGE_ASSIGN_OR_RETURN(const std::unique_ptr<RequestLoop> loop,
                            RequestLoop::Start(session.get(), options.threads, log));
-  STOWAGE_RETURN_IF_ERROR(WriteAll(ready_fd.get(), "1", "the keeper's pipe"));
+  (void)!::write(ready_fd.get(), "1", 1);  // only the first worker's keeper waits for it
   ready_fd.Reset();
   KeeperWatch keeper(options, descriptors, std::move(keeper_fd), log);
-  return WaitForEnd(*loop, keeper);
+  WaitForEnd(*loop, keeper);
+  return absl::OkStatus();
 }
 
 }  // namespace stowage

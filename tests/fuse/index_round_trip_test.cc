@@ -27,7 +27,7 @@ using Tree = std::map<std::string, std::string>;
 
 void DescribeDisk(const std::string& path, const std::string& shown, Tree& tree) {
   struct stat status;
-  REQUIRE(::lstat(path.c_str(), &status) == 0);
+  if (::lstat(path.c_str(), &status) != 0) FAIL("lstat " << path);
   if (S_ISLNK(status.st_mode)) {
     std::string target(static_cast<size_t>(status.st_size), '\0');
     REQUIRE(::readlink(path.c_str(), target.data(), target.size()) == status.st_size);
@@ -47,8 +47,7 @@ void DescribeDisk(const std::string& path, const std::string& shown, Tree& tree)
 void DescribeIndex(const ObjectIndex& index, const ObjectEntry& entry, const std::string& shown,
                    Tree& tree) {
   std::string path;
-  REQUIRE(index.PathOf(entry.index, &path) == 0);
-  REQUIRE(path == shown);
+  if (index.PathOf(entry.index, &path) != 0 || path != shown) FAIL(shown << " is called " << path);
   switch (entry.kind) {
     case EntryKind::kRegular:
       tree[shown] = absl::StrCat("file ", entry.size_bytes);
@@ -65,10 +64,11 @@ void DescribeIndex(const ObjectIndex& index, const ObjectEntry& entry, const std
   for (uint32_t i = 0; i < entry.child_count; ++i) {
     ObjectEntry child;
     ObjectEntry found;
-    REQUIRE(index.ReadEntry(entry.first_child + i, &child) == 0);
-    REQUIRE(child.parent == entry.index);
-    REQUIRE(index.FindChild(entry, child.name, &found) == 0);
-    REQUIRE(found.index == child.index);
+    // One check, because each costs, and there are thousands of children.
+    const bool found_again =
+        index.ReadEntry(entry.first_child + i, &child) == 0 && child.parent == entry.index &&
+        index.FindChild(entry, child.name, &found) == 0 && found.index == child.index;
+    if (!found_again) FAIL("child " << i << " of " << shown);
     DescribeIndex(index, child, absl::StrCat(shown, "/", child.name), tree);
   }
 }
@@ -127,7 +127,11 @@ TEST_CASE("an object index shows a store path that is a file, program or symlink
 
 TEST_CASE("an object index shows a directory of 3,000 names", "[fuse][object_index]") {
   StoreTree store;
-  for (int i = 0; i < 3000; ++i) store.File(absl::StrCat("aaa-huge/name-", i), "");
+  store.Directory("aaa-huge");
+  for (int i = 0; i < 3000; ++i) {
+    const std::string name = absl::StrCat("aaa-huge/name-", i);
+    if (::symlinkat("target", store.store_fd(), name.c_str()) != 0) FAIL(name);
+  }
   CheckRoundTrip(store, "aaa-huge");
 }
 
