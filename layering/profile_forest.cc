@@ -18,7 +18,7 @@ namespace stowage {
 namespace {
 
 // Links can multiply what a few directories hold; no real set of packages comes near.
-constexpr size_t kMaxEntries = 1'000'000;
+constexpr size_t kMaxEntries = 100'000;
 
 // What the container runtime, or this profile for it, puts there itself.
 constexpr std::array<absl::string_view, 7> kRuntimeOwned = {"dev", "nix", "proc",   "run",
@@ -100,9 +100,9 @@ absl::Status ProfileForest::Merge(Node& directory, const std::string& path, cons
     STOWAGE_ASSIGN_OR_RETURN(const std::vector<std::string> names, store_.List(source.location));
     for (const std::string& name : names) {
       if (IsRuntimeOwned(Join(path, name))) continue;
-      const std::string child = Join(source.path, name);
-      STOWAGE_ASSIGN_OR_RETURN(StoreLocation location, store_.Follow(child));
-      children[name].push_back({source.package, child, std::move(location)});
+      STOWAGE_ASSIGN_OR_RETURN(StoreLocation location,
+                               store_.Follow(Join(source.location.path, name)));
+      children[name].push_back({source.package, Join(source.path, name), std::move(location)});
     }
   }
   for (const auto& [name, candidates] : children)

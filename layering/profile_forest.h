@@ -24,7 +24,7 @@ class ProfileForest {
   explicit ProfileForest(const StoreLinks& store) : store_(store) {}
 
   // Adds the top-level directories of all packages; called once, on an empty forest.
-  // Errors: NotFound if a package is missing; ResourceExhausted beyond a million entries or for a
+  // Errors: NotFound if a package is missing; ResourceExhausted beyond 100,000 entries or for a
   // path longer than PATH_MAX; else the errno's code.
   absl::Status AddPackages(absl::Span<const std::string> base_names);
 
