@@ -78,15 +78,14 @@ absl::Status ProfileForest::AddPackage(const std::string& base_name, SourcesByNa
   }
   STOWAGE_ASSIGN_OR_RETURN(const std::vector<std::string> names, store_.List(package));
   for (const std::string& name : names) {
-    const std::string path = Join(base_name, name);
-    STOWAGE_ASSIGN_OR_RETURN(StoreLocation location, store_.Follow(path));
+    STOWAGE_ASSIGN_OR_RETURN(StoreLocation location, store_.FollowIn(package, name));
     if (!IsDirectory(location) || name == kBuildTimeDirectory) continue;
     if (IsRuntimeOwned(name)) {
       conflicts_.push_back(absl::StrCat(name, ": ", PackageName(base_name),
                                         " ignored, it belongs to the container runtime"));
       continue;
     }
-    top_level[name].push_back({&base_name, path, std::move(location)});
+    top_level[name].push_back({&base_name, Join(base_name, name), std::move(location)});
   }
   return absl::OkStatus();
 }
@@ -100,8 +99,7 @@ absl::Status ProfileForest::Merge(Node& directory, const std::string& path, cons
     STOWAGE_ASSIGN_OR_RETURN(const std::vector<std::string> names, store_.List(source.location));
     for (const std::string& name : names) {
       if (IsRuntimeOwned(Join(path, name))) continue;
-      STOWAGE_ASSIGN_OR_RETURN(StoreLocation location,
-                               store_.Follow(Join(source.location.path, name)));
+      STOWAGE_ASSIGN_OR_RETURN(StoreLocation location, store_.FollowIn(source.location, name));
       children[name].push_back({source.package, Join(source.path, name), std::move(location)});
     }
   }

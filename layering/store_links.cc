@@ -30,7 +30,11 @@ std::string InContainer(absl::string_view path) {
 // One path being followed, component by component.
 class Trail {
  public:
-  Trail(int store_fd, const std::string& shown) : store_fd_(store_fd), shown_(shown) {}
+  // walked: a path that is known to be a directory and free of links, or "".
+  Trail(int store_fd, const std::string& shown, absl::string_view walked)
+      : store_fd_(store_fd),
+        shown_(shown),
+        walked_(absl::StrSplit(walked, '/', absl::SkipEmpty())) {}
 
   absl::StatusOr<StoreLocation> Follow(absl::string_view path) {
     Push(path);
@@ -121,7 +125,12 @@ absl::StatusOr<StoreLinks> StoreLinks::Open(const std::string& store_directory) 
 }
 
 absl::StatusOr<StoreLocation> StoreLinks::Follow(absl::string_view path) const {
-  return Trail(store_.get(), shown_).Follow(path);
+  return Trail(store_.get(), shown_, "").Follow(path);
+}
+
+absl::StatusOr<StoreLocation> StoreLinks::FollowIn(const StoreLocation& directory,
+                                                   absl::string_view name) const {
+  return Trail(store_.get(), shown_, directory.path).Follow(name);
 }
 
 absl::StatusOr<std::vector<std::string>> StoreLinks::List(const StoreLocation& directory) const {

@@ -33,6 +33,10 @@ class StoreLinks {
   // Errors: the errno's code of what the system refuses to show.
   absl::StatusOr<StoreLocation> Follow(absl::string_view path) const;
 
+  // The same for a name in a directory that was followed to before, which costs less.
+  absl::StatusOr<StoreLocation> FollowIn(const StoreLocation& directory,
+                                         absl::string_view name) const;
+
   // The names in a directory, sorted by bytes.
   absl::StatusOr<std::vector<std::string>> List(const StoreLocation& directory) const;
 
