@@ -115,6 +115,7 @@ absl::StatusOr<std::vector<AttributeLookup>> LookUpAttributes(const NixOptions& 
                     std::move(request_json),
                     "-"};
   call.standard_input = kResolveExpression;
+  call.kill_grace = absl::Seconds(1);  // evaluation does not listen to SIGTERM and builds nothing
   STOWAGE_ASSIGN_OR_RETURN(const NixResult result, RunNix(options, call, limits));
   if (result.exit_code != 0) return NixFailure("evaluate", NixReason(result.standard_error));
   const json answers = json::parse(result.standard_output, nullptr, /*allow_exceptions=*/false);

@@ -26,9 +26,6 @@ constexpr const char* kKeptVariables[] = {
     "HTTPS_PROXY",   "ALL_PROXY",    "NO_PROXY",      "LOCALE_ARCHIVE",
 };
 
-// Nix ends its builders on SIGTERM; a SIGKILL would leave them running, so it gets time.
-constexpr absl::Duration kKillGrace = absl::Seconds(20);
-
 std::vector<std::string> CleanEnvironment(const NixOptions& options) {
   std::vector<std::string> environment = {
       "LANG=C.UTF-8", "NIX_PATH=", absl::StrCat("HOME=", options.work_directory)};
@@ -88,7 +85,7 @@ absl::StatusOr<NixResult> RunNix(const NixOptions& options, const NixCall& call,
   process.standard_input = call.standard_input;
   process.deadline = limits.deadline;
   process.stop = limits.stop;
-  process.kill_grace = kKillGrace;
+  process.kill_grace = call.kill_grace;
   std::optional<LineSplitter> lines;
   if (call.on_stderr_line) {
     lines.emplace(call.on_stderr_line);

@@ -7,6 +7,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "nix/call_limits.h"
 #include "nix/nix_options.h"
 
@@ -19,6 +20,9 @@ struct NixCall {
   std::string standard_input;
   // Receives standard error line by line; otherwise it is collected.
   std::function<void(absl::string_view line)> on_stderr_line;
+  // From SIGTERM to SIGKILL when the call is ended early. Nix ends its builders on SIGTERM, while a
+  // SIGKILL leaves them running, so a call that builds needs time.
+  absl::Duration kill_grace = absl::Seconds(20);
 };
 
 struct NixResult {

@@ -2,6 +2,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "base/atomic_file.h"
 #include "base/directory.h"
 #include "nix/cli_closure_reader.h"
 #include "nix/gc_roots.h"
@@ -10,6 +11,7 @@
 #include "tests/nix/nix_fixture.h"
 #include "tests/support/catch.h"
 #include "tests/support/status_matchers.h"
+#include "tests/support/temporary_directory.h"
 
 namespace stowage {
 namespace {
@@ -84,7 +86,10 @@ TEST_CASE("OpenClosureReader prefers the database and falls back to the command 
   auto reader = OpenClosureReader(options);
   REQUIRE_OK(reader);
   CHECK(dynamic_cast<SqliteClosureReader*>(reader->get()) != nullptr);
-  options.state_directory = "/nonexistent";
+  const testing::TemporaryDirectory state;
+  REQUIRE_OK(MakeDirectories(state.Join("db")));
+  REQUIRE_OK(WriteFileAtomically(state.Join("db/schema"), "11"));
+  options.state_directory = state.path();
   reader = OpenClosureReader(options);
   REQUIRE_OK(reader);
   CHECK(dynamic_cast<CliClosureReader*>(reader->get()) != nullptr);

@@ -20,7 +20,7 @@ bool NixWorks() {
   return result.ok() && result->exit_code == 0;
 }
 
-const bool can_run = [] {
+[[maybe_unused]] const bool can_run = [] {
   const char* missing = ::geteuid() != 0           ? "root"
                         : TestPackageSet().empty() ? "a package set (STOWAGE_TEST_PKGSET)"
                         : !NixWorks()              ? "Nix"
