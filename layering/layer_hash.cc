@@ -11,8 +11,9 @@
 namespace stowage {
 namespace {
 
-// Fits the second-level cache, so that a byte is copied and hashed without leaving it.
-constexpr uint64_t kReadBytes = uint64_t{256} << 10;
+// Fits the second-level cache even when several threads share it, so that a byte is copied and
+// hashed without leaving it; larger buffers were never faster and up to a third slower.
+constexpr uint64_t kReadBytes = uint64_t{64} << 10;
 constexpr uint64_t kProgressBytes = uint64_t{16} << 20;
 
 }  // namespace
