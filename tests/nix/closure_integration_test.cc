@@ -2,7 +2,6 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "base/atomic_file.h"
 #include "base/directory.h"
 #include "nix/cli_closure_reader.h"
 #include "nix/gc_roots.h"
@@ -86,13 +85,12 @@ TEST_CASE("OpenClosureReader prefers the database and falls back to the command 
   auto reader = OpenClosureReader(options);
   REQUIRE_OK(reader);
   CHECK(dynamic_cast<SqliteClosureReader*>(reader->get()) != nullptr);
-  const testing::TemporaryDirectory state;
-  REQUIRE_OK(MakeDirectories(state.Join("db")));
-  REQUIRE_OK(WriteFileAtomically(state.Join("db/schema"), "11"));
+  const testing::TemporaryDirectory state;  // without a database
   options.state_directory = state.path();
   reader = OpenClosureReader(options);
   REQUIRE_OK(reader);
   CHECK(dynamic_cast<CliClosureReader*>(reader->get()) != nullptr);
+  options.state_directory = state.Join("other");  // Nix has made itself a database in the first one
   options.program_directory = "/nonexistent";
   CHECK(absl::IsUnavailable(OpenClosureReader(options).status()));
 }

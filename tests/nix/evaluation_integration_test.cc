@@ -134,7 +134,7 @@ TEST_CASE("Evaluate says that the set itself does not evaluate", "[nix][evaluati
   const auto [content, reason] = GENERATE(table<std::string, std::string>({
       {"{ system }: { a = ", "syntax error"},
       {"{ system }: throw \"no luck\"", "no luck"},
-      {"{ other }: { }", "function at"},
+      {"{ other }: { }", "without required argument 'other'"},
       {"[ 1 ]", "the package set is a list, not an attribute set"},
       {"import ./missing.nix", "missing.nix"},
   }));
