@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "absl/status/status.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
@@ -22,7 +23,14 @@ std::string Duration(std::string& text) {
   return "";
 }
 
-std::string NotEmpty(std::string& text) { return text.empty() ? "is empty" : ""; }
+// As containerd's identifiers begin and go on (pkg/identifiers).
+std::string Identifier(std::string& text) {
+  const bool valid = !text.empty() && absl::ascii_isalnum(text[0]) &&
+                     std::all_of(text.begin(), text.end(), [](char c) {
+                       return absl::ascii_isalnum(c) || absl::StrContains("._-", c);
+                     });
+  return valid ? "" : absl::StrCat("'", text, "' is no name of letters, digits, '.', '_' and '-'");
+}
 
 std::optional<RunnerChoice> RunnerByName(absl::string_view name) {
   if (name == "auto") return RunnerChoice::kAutomatic;
@@ -125,13 +133,13 @@ class Parser {
         .add_option("-n,--namespace", invocation_.containerd_namespace,
                     "Namespace of containerd [env CONTAINERD_NAMESPACE]")
         ->capture_default_str()
-        ->check(CLI::Validator(NotEmpty, ""))
+        ->check(CLI::Validator(Identifier, ""))
         ->type_name("NAME");
     command
         .add_option("--snapshotter", invocation_.snapshotter,
                     "Name of stowaged in containerd's configuration: [proxy_plugins.NAME]")
         ->capture_default_str()
-        ->check(CLI::Validator(NotEmpty, ""))
+        ->check(CLI::Validator(Identifier, ""))
         ->type_name("NAME");
   }
 
@@ -170,14 +178,16 @@ class Parser {
     inspect.add_flag("--layers", invocation_.layers, "List the layers and their store paths");
   }
 
+  static OwnOption ClassifyIn(const CLI::App& app, absl::string_view flag) {
+    const CLI::Option* option = app.get_option_no_throw(std::string(flag));
+    if (option == nullptr) return OwnOption::kNo;
+    return option->get_expected_max() == 0 ? OwnOption::kSwitch : OwnOption::kTakesValue;
+  }
+
   // Whether a flag before REF is an option that CLI11 was told about.
   OwnOption Classify(absl::string_view flag) const {
-    for (const CLI::App* app : {static_cast<const CLI::App*>(run_), &app_}) {
-      const CLI::Option* option = app->get_option_no_throw(std::string(flag));
-      if (option != nullptr)
-        return option->get_expected_max() == 0 ? OwnOption::kSwitch : OwnOption::kTakesValue;
-    }
-    return OwnOption::kNo;
+    const OwnOption of_run = ClassifyIn(*run_, flag);
+    return of_run == OwnOption::kNo ? ClassifyIn(app_, flag) : of_run;
   }
 
   bool IsCommand(const std::string& word) const {
@@ -189,7 +199,10 @@ class Parser {
   absl::Status TakeRunArguments(std::vector<std::string>& words) {
     size_t i = 0;
     while (i < words.size() && absl::StartsWith(words[i], "-")) {
-      const bool value_follows = Classify(words[i]) == OwnOption::kTakesValue;
+      const OwnOption kind = ClassifyIn(app_, words[i].substr(0, words[i].find('=')));
+      if (kind == OwnOption::kNo) return UsageError(absl::StrCat("no option '", words[i], "'"));
+      const bool value_follows =
+          kind == OwnOption::kTakesValue && !absl::StrContains(words[i], '=');
       i += value_follows ? 2 : 1;
     }
     if (i >= words.size()) return absl::OkStatus();

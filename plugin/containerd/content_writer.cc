@@ -50,6 +50,10 @@ absl::Status Upload(const CallScope& scope, const ContentBlob& blob) {
     if (!stream->Write(request) || !stream->Read(&response)) break;
   } while (offset < blob.bytes.size());
   stream->WritesDone();
+  // gRPC gives the status only after the last message was taken, and nothing promises one per
+  // request.
+  for (api::WriteContentResponse rest; stream->Read(&rest);) {
+  }
   return FromGrpcStatus(stream->Finish(), What(blob));
 }
 

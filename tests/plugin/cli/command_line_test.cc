@@ -31,7 +31,7 @@ TEST_CASE("ParseCommandLine takes options before and after the command", "[cli][
   const Words words =
       GENERATE(values<Words>({{"--socket", "/s", "--json", "-q", "pull", "nix/git", "--address=/a",
                                "-n", "ns", "--snapshotter", "st", "--timeout", "1h30m"},
-                              {"pull", "-n=ns", "--timeout=90m", "--snapshotter=st", "--address",
+                              {"pull", "-nns", "--timeout=90m", "--snapshotter=st", "--address",
                                "/a", "nix/git", "--quiet", "--json", "--socket=/s"}}));
   const auto pull = ParseCommandLine(words, {});
   REQUIRE_OK(pull);
@@ -115,13 +115,14 @@ TEST_CASE("ParseCommandLine says what is wrong and where to read on", "[cli][com
       {{}, "subcommand is required", "'stowage --help'"},
       {{"bogus"}, "no command 'bogus'", "'stowage --help'"},
       {{"--socket", "run", "bogus"}, "no command 'bogus'", "'stowage --help'"},
-      {{"--bogus"}, "--bogus", "'stowage --help'"},
+      {{"--bogus", "pull", "a"}, "no option '--bogus'", "'stowage --help'"},
       {{"pull"}, "REF is required", "'stowage pull --help'"},
       {{"pull", "a", "b"}, "b", "'stowage pull --help'"},
       {{"pull", "--rm", "a"}, "--rm", "'stowage pull --help'"},
       {{"pull", "a", "--timeout", "soon"}, "'soon' is no duration", "'stowage pull --help'"},
       {{"pull", "a", "--timeout", "-1s"}, "no duration", "'stowage pull --help'"},
-      {{"pull", "a", "-n", ""}, "empty", "'stowage pull --help'"},
+      {{"pull", "a", "-n", ""}, "'' is no name", "'stowage pull --help'"},
+      {{"pull", "a", "-n=x"}, "'=x' is no name", "'stowage pull --help'"},
       {{"status", "a"}, "a", "'stowage status --help'"},
       {{"run"}, "REF is required", "'stowage run --help'"},
       {{"run", "--rm"}, "REF is required", "'stowage run --help'"},

@@ -66,7 +66,7 @@ TEST_CASE("ProgressLines keeps the count when there is no room for the message",
   ProgressModel model(kStart);
   model.Update(Event(v1::Progress::REALISE, 2, 7, "firefox-124.0.1"), kStart);
   CHECK(ProgressLines(model, 36, false, kStart)[0] ==
-        "building  firefox-124\xE2\x80\xA6  2 of 7  0s");
+        "building  firefox-124.\xE2\x80\xA6  2 of 7  0s");
   CHECK(ProgressLines(model, 30, false, kStart)[0] == "building  2 of 7  0s");
 }
 

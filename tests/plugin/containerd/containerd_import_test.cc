@@ -8,6 +8,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "base/sha256.h"
 #include "plugin/containerd/containerd_client.h"
@@ -56,9 +57,12 @@ struct Setup {
   }
   // The line of `ctr content ls` for a blob; empty without one.
   std::string Content(const Digest& digest) {
-    const std::string list = containerd.Ctr(kNamespace, {"content", "ls"});
-    const size_t start = list.find(digest.ToString());
-    return start == std::string::npos ? "" : list.substr(start, list.find('\n', start) - start);
+    // A digest stands in other blobs' labels too.
+    for (const absl::string_view line :
+         absl::StrSplit(containerd.Ctr(kNamespace, {"content", "ls"}), '\n')) {
+      if (absl::StartsWith(line, digest.ToString())) return std::string(line);
+    }
+    return "";
   }
 };
 
@@ -278,6 +282,8 @@ TEST_CASE("A blob that another client is writing is waited for") {
   const std::jthread other([&] {
     absl::SleepFor(absl::Milliseconds(400));
     stream->WritesDone();
+    for (api::WriteContentResponse rest; stream->Read(&rest);) {
+    }
     (void)stream->Finish();
   });
   const absl::Time start = absl::Now();
