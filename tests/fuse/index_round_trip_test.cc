@@ -125,12 +125,14 @@ TEST_CASE("an object index shows a store path that is a file, program or symlink
   CheckRoundTrip(store, "ccc-link");
 }
 
-TEST_CASE("an object index shows a directory of 3,000 names", "[fuse][object_index]") {
+TEST_CASE("an object index shows a directory of 3000 names", "[fuse][object_index]") {
   StoreTree store;
-  store.Directory("aaa-huge");
-  for (int i = 0; i < 3000; ++i) {
+  // Links to one file: thousands of inodes take some file systems seconds to remove.
+  store.File("aaa-huge/name-0", "content");
+  for (int i = 1; i < 3000; ++i) {
     const std::string name = absl::StrCat("aaa-huge/name-", i);
-    if (::symlinkat("target", store.store_fd(), name.c_str()) != 0) FAIL(name);
+    if (::linkat(store.store_fd(), "aaa-huge/name-0", store.store_fd(), name.c_str(), 0) != 0)
+      FAIL(name);
   }
   CheckRoundTrip(store, "aaa-huge");
 }
