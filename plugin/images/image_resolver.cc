@@ -179,8 +179,10 @@ absl::StatusOr<ImageRecord> ImageResolver::Run::Make(const Evaluation& evaluatio
   const std::string root = resolver_.catalog_.gc_roots().ResolveLink(unique_);
   const auto paths = resolver_.realiser_.Realise(evaluation.packages, root, progress,
                                                  Limits(resolver_.options_.build_timeout));
-  absl::StatusOr<ImageRecord> image = paths.status();
-  if (paths.ok()) {
+  absl::StatusOr<ImageRecord> image = absl::UnknownError("not assembled");
+  if (!paths.ok()) {
+    image = paths.status();
+  } else {
     const size_t asked = AskedCount();
     const size_t shell = reference_.shell() ? resolver_.options_.shell.size() : 0;
     absl::flat_hash_set<std::string> seen;
