@@ -7,7 +7,6 @@
 #include "absl/strings/str_cat.h"
 #include "base/annotate.h"
 #include "base/status_macros.h"
-#include "plugin/containerd/labels.h"
 #include "plugin/snapshots/disk_usage.h"
 #include "plugin/snapshots/mount_builder.h"
 #include "plugin/snapshots/snapshot_filter.h"
@@ -153,7 +152,6 @@ bool Snapshotter::CommitRemote(absl::string_view chain_id, absl::string_view key
     snapshot.key = absl::StrCat("remote/", chain_id, "/", parent.has_value() ? parent->id : 0);
     if (parent.has_value()) snapshot.parent = parent->snapshot.name;
     snapshot.labels = labels;
-    snapshot.labels[kRemoteLayerLabel] = "true";  // by which `stowage pull` knows it as ours
     snapshot.chain_id = std::string(chain_id);
     snapshot.layers = std::move(layers);
     return store_->EnsureRemote(snapshot, kSnapshotRefLabel);
