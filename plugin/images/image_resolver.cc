@@ -56,6 +56,8 @@ class ImageResolver::Run {
   absl::StatusOr<Evaluation> Evaluate(const SourceRevision& source);
   absl::StatusOr<ImageRecord> Make(const Evaluation& evaluation, const Digest& cache_key,
                                    const std::string& revision);
+  std::vector<RealisedPackage> Packages(const Evaluation& evaluation,
+                                        const std::vector<StorePath>& paths) const;
   absl::StatusOr<ImageRecord> Assemble(std::vector<RealisedPackage> packages,
                                        const Digest& cache_key, const std::string& revision);
   Digest CacheKey(const std::string& revision) const;
@@ -63,7 +65,6 @@ class ImageResolver::Run {
   std::optional<ImageRecord> Known(const Digest& cache_key);
   absl::StatusOr<ResolvedImage> Finish(ImageRecord image, const std::string& revision,
                                        bool from_cache);
-  size_t AskedCount() const { return reference_.packages().size(); }
 
   ImageResolver& resolver_;
   const ImageReference& reference_;
@@ -179,27 +180,28 @@ absl::StatusOr<ImageRecord> ImageResolver::Run::Make(const Evaluation& evaluatio
   const std::string root = resolver_.catalog_.gc_roots().ResolveLink(unique_);
   const auto paths = resolver_.realiser_.Realise(evaluation.packages, root, progress,
                                                  Limits(resolver_.options_.build_timeout));
-  absl::StatusOr<ImageRecord> image = absl::UnknownError("not assembled");
-  if (!paths.ok()) {
-    image = paths.status();
-  } else {
-    const size_t asked = AskedCount();
-    const size_t shell = reference_.shell() ? resolver_.options_.shell.size() : 0;
-    absl::flat_hash_set<std::string> seen;
-    std::vector<RealisedPackage> packages;
-    for (size_t i = 0; i < paths->size(); ++i) {
-      if (!seen.insert((*paths)[i].base_name()).second) continue;
-      const auto origin = i < asked           ? RealisedPackage::Origin::kAsked
-                          : i < asked + shell ? RealisedPackage::Origin::kShell
-                                              : RealisedPackage::Origin::kAlways;
-      packages.push_back({origin, (*paths)[i], evaluation.packages[i].main_program});
-    }
-    image = Assemble(std::move(packages), cache_key, revision);
-  }
+  absl::StatusOr<ImageRecord> image =
+      paths.ok() ? Assemble(Packages(evaluation, *paths), cache_key, revision) : paths.status();
   // The layers have roots of their own now; after an error nothing is to be kept.
   const absl::Status removed = RemoveRoots(root);
   if (image.ok() && !removed.ok()) return removed;
   return image;
+}
+
+std::vector<RealisedPackage> ImageResolver::Run::Packages(
+    const Evaluation& evaluation, const std::vector<StorePath>& paths) const {
+  const size_t asked = reference_.packages().size();
+  const size_t shell = reference_.shell() ? resolver_.options_.shell.size() : 0;
+  absl::flat_hash_set<std::string> seen;
+  std::vector<RealisedPackage> packages;
+  for (size_t i = 0; i < paths.size(); ++i) {
+    if (!seen.insert(paths[i].base_name()).second) continue;
+    const auto origin = i < asked           ? RealisedPackage::Origin::kAsked
+                        : i < asked + shell ? RealisedPackage::Origin::kShell
+                                            : RealisedPackage::Origin::kAlways;
+    packages.push_back({origin, paths[i], evaluation.packages[i].main_program});
+  }
+  return packages;
 }
 
 absl::StatusOr<ImageRecord> ImageResolver::Run::Assemble(std::vector<RealisedPackage> packages,
