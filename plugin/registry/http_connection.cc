@@ -21,7 +21,8 @@ constexpr size_t kReadBytes = 4096;
 // What one body may write before others get its thread.
 constexpr uint64_t kSliceBytes = uint64_t{8} << 20;
 constexpr absl::Duration kLinger = absl::Seconds(2);
-// A waiting request that has been answered meanwhile needs no check for a client that has gone.
+// A handler that answers sooner needs no check for a client that has gone, and a client that ends
+// its sending side right after a request still gets its answer.
 constexpr absl::Duration kPeekAfter = absl::Seconds(1);
 constexpr int kClientGone = 499;  // nginx's word for it in logs; never sent
 
@@ -87,6 +88,7 @@ bool Connection::ParseHead() {
   }
   ++request_;
   begun_ = absl::Now();
+  writer_.StartResponse(socket_.native_handle(), "");  // forgets the bytes of the last one
   method_ = std::string(parser_->method());
   target_ = std::string(parser_->target());
   if (result == RequestParser::Result::kRefused) Fail(parser_->error());
@@ -213,7 +215,15 @@ void Connection::RunSlice() {
 }
 
 void Connection::OnSlice(const absl::StatusOr<bool>& done) {
-  if (!done.ok()) return CutBody(done.status());
+  if (!done.ok()) {
+    // Nothing has been sent yet, so the client can still be told.
+    if (!writer_.started() && !absl::IsUnavailable(done.status())) {
+      failure_ = done.status();
+      Begin(ToRegistryError(done.status(), RegistrySubject::kBlob, "").ToResponse());
+      return Serve();
+    }
+    return CutBody(done.status());
+  }
   if (*done) {
     Finish();
     return Serve();
@@ -224,7 +234,7 @@ void Connection::OnSlice(const absl::StatusOr<bool>& done) {
 
 // The response is with the kernel: goes on to the next request or ends.
 void Connection::Finish() {
-  LogAccess(absl::OkStatus());
+  LogAccess(std::exchange(failure_, absl::OkStatus()));
   bytes_ = {};
   stream_.reset();
   parser_.reset();
@@ -278,7 +288,8 @@ void Connection::Close() {
 }
 
 void Connection::CloseIfIdle() {
-  if (state_ == State::kLingering || received_ == 0) Close();
+  const bool idle = state_ == State::kReading && received_ == 0;
+  if (idle || state_ == State::kLingering) Close();
 }
 
 void Connection::Cut() {

@@ -161,6 +161,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   int status_ = 0;
   SharedBytes bytes_;
   std::unique_ptr<BodyStream> stream_;
+  absl::Status failure_;  // of a body before its first byte, which was answered with an error
   SocketWriter writer_;
 };
 

@@ -60,7 +60,8 @@ class BodyStream {
   virtual Work work() const = 0;
   // Writes from where the last call stopped until all is written (true) or the writer takes no more
   // (false). May block on the disk and compute, so it never runs on an I/O thread. After an error
-  // the connection is cut, so that the client sees a short body rather than a wrong one.
+  // before the first byte the client gets that error as status; later the connection is cut, so
+  // that it sees a short body rather than a wrong one.
   virtual absl::StatusOr<bool> Continue(BodyWriter& writer) = 0;
 };
 

@@ -21,7 +21,7 @@ struct HttpAccess {
   int status = 0;            // 499 when the client left before it was answered
   uint64_t body_bytes = 0;   // as sent, after content coding
   absl::Duration duration;   // from the complete request head to the last byte handed to the kernel
-  absl::Status body_status;  // why the connection was cut inside a body, else OK
+  absl::Status body_status;  // why the body failed or the connection was cut, else OK
 };
 
 struct HttpServerOptions {

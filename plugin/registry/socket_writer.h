@@ -25,6 +25,8 @@ class SocketWriter : public BodyWriter {
   // Sends what is left of the head, for a body that is empty. False: the socket is full.
   absl::StatusOr<bool> FlushHead() { return FlushHead(/*more=*/false); }
 
+  // Something of the response is with the kernel.
+  bool started() const { return head_sent_ > 0; }
   // Bytes of the body that the kernel has taken.
   uint64_t body_bytes() const { return body_bytes_; }
   // True: the last short write was for the budget; false: because the socket is full.
