@@ -11,7 +11,7 @@ namespace stowage {
 // (containerd core/metadata/snapshot.go overlayInfo).
 inline constexpr char kRemoteLayerLabel[] = "stowage.remote";
 
-// On a blob: "<prefix>.<name>" = digest of a blob that must live as long.
+// On a blob: "<prefix><name>" = digest of a blob that must live as long.
 inline constexpr char kGcContentRefPrefix[] = "containerd.io/gc.ref.content.";
 // On a blob: "<prefix><snapshotter>" = name of a snapshot that must live as long.
 inline constexpr char kGcSnapshotRefPrefix[] = "containerd.io/gc.ref.snapshot.";
