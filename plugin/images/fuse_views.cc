@@ -46,10 +46,11 @@ Digest ViewKey(absl::Span<const LayerRecord> run) {
 // True if a mount shows this view: an overlay with the view as a lower directory, or a bind of it.
 // containerd shortens long option texts to relative paths, so a relative path that ends in the
 // number counts as well.
-bool Shows(const MountEntry& entry, const std::string& mountpoint, int64_t view_number) {
+bool Shows(const MountInfo& entry, const std::string& mountpoint, int64_t view_number) {
   const std::string last = absl::StrCat("/", view_number);
-  if (entry.file_system == "fuse") return entry.root == last && entry.mountpoint != mountpoint;
-  if (entry.file_system != "overlay") return false;
+  if (absl::StartsWith(entry.file_system_type, "fuse"))
+    return entry.root == last && entry.mountpoint != mountpoint;
+  if (entry.file_system_type != "overlay") return false;
   for (absl::string_view option : absl::StrSplit(entry.super_options, absl::ByAnyChar(",:="))) {
     if (option == mountpoint + last) return true;
     if (!option.empty() && option[0] != '/' && absl::EndsWith(absl::StrCat("/", option), last))
@@ -137,8 +138,8 @@ absl::StatusOr<std::string> FuseViews::Directory(absl::Span<const LayerRecord> r
 }
 
 absl::StatusOr<bool> FuseViews::InUse(int64_t view_number) {
-  STOWAGE_ASSIGN_OR_RETURN(const std::vector<MountEntry> entries, mounts_.Entries());
-  for (const MountEntry& entry : entries) {
+  STOWAGE_ASSIGN_OR_RETURN(const std::vector<MountInfo> entries, mounts_.Entries());
+  for (const MountInfo& entry : entries) {
     if (Shows(entry, options_.mountpoint, view_number)) return true;
   }
   return false;

@@ -1,9 +1,11 @@
 #include "base/directory.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/atomic_file.h"
+#include "base/file.h"
 #include "tests/support/catch.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temporary_directory.h"
@@ -34,6 +36,33 @@ TEST_CASE("RemoveTree removes read-only trees and does not follow links", "[base
   CHECK(ListDirectory(directory.Join("outside")).value() == std::vector<std::string>{"kept"});
   REQUIRE_OK(RemoveTree(directory.Join("tree")));
   REQUIRE_OK(RemoveTree(directory.Join("no/such/parent")));
+}
+
+TEST_CASE("RemoveTree takes trees deeper than any stack or table of descriptors",
+          "[base][directory]") {
+  constexpr int kDepth = 30'000;
+  const testing::TemporaryDirectory directory;
+  REQUIRE_OK(MakeDirectories(directory.Join("tree")));
+  auto current = OpenAt(AT_FDCWD, directory.Join("tree"), O_RDONLY | O_DIRECTORY);
+  REQUIRE_OK(current);
+  for (int i = 0; i < kDepth; ++i) {
+    REQUIRE(::mkdirat(current->get(), "d", 0755) == 0);
+    current = OpenAt(current->get(), "d", O_RDONLY | O_DIRECTORY);
+    REQUIRE_OK(current);
+  }
+  REQUIRE_OK(RemoveTree(directory.Join("tree")));
+  CHECK(ListDirectory(directory.path()).value().empty());
+}
+
+TEST_CASE("RemoveTree empties directories that nobody may read, and removes a single file",
+          "[base][directory]") {
+  const testing::TemporaryDirectory directory;
+  REQUIRE_OK(MakeDirectories(directory.Join("work/work/deep")));
+  REQUIRE(::chmod(directory.Join("work/work").c_str(), 0) == 0);
+  REQUIRE_OK(RemoveTree(directory.Join("work")));
+  REQUIRE_OK(WriteFileAtomically(directory.Join("file"), "x"));
+  REQUIRE_OK(RemoveTree(directory.Join("file")));
+  CHECK(ListDirectory(directory.path()).value().empty());
 }
 
 TEST_CASE("ListDirectory is sorted by bytes", "[base][directory]") {
