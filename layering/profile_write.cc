@@ -6,7 +6,6 @@
 
 #include <cerrno>
 #include <filesystem>
-#include <ranges>
 
 #include "absl/strings/str_cat.h"
 #include "base/annotate.h"
@@ -74,9 +73,9 @@ absl::Status Fill(const std::string& top, const Profile& profile) {
   STOWAGE_ASSIGN_OR_RETURN(const UniqueFd top_fd, OpenAt(AT_FDCWD, top, O_RDONLY | O_DIRECTORY));
   for (const ProfileEntry& entry : profile.entries)
     STOWAGE_RETURN_IF_ERROR(MakeEntry(top_fd.get(), entry));
-  for (const ProfileEntry& entry : std::views::reverse(profile.entries)) {
-    if (entry.type == ProfileEntry::Type::kDirectory)
-      STOWAGE_RETURN_IF_ERROR(FinishDirectory(top_fd.get(), entry.path, entry.mode));
+  for (auto entry = profile.entries.rbegin(); entry != profile.entries.rend(); ++entry) {
+    if (entry->type == ProfileEntry::Type::kDirectory)
+      STOWAGE_RETURN_IF_ERROR(FinishDirectory(top_fd.get(), entry->path, entry->mode));
   }
   return FinishDirectory(top_fd.get(), ".", kTopMode);
 }
