@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -143,6 +144,13 @@ absl::StatusOr<bool> FuseViews::InUse(int64_t view_number) {
     if (Shows(entry, options_.mountpoint, view_number)) return true;
   }
   return false;
+}
+
+absl::StatusOr<bool> FuseViews::MountsName(const std::string& name) {
+  STOWAGE_ASSIGN_OR_RETURN(const std::vector<MountInfo> mounts, mounts_.Entries());
+  return std::any_of(mounts.begin(), mounts.end(), [&](const MountInfo& mount) {
+    return absl::StrContains(mount.super_options, name) || absl::StrContains(mount.root, name);
+  });
 }
 
 absl::Status FuseViews::RemoveUnneeded() {

@@ -46,6 +46,9 @@ class FuseViews {
   // No layer may be recorded meanwhile.
   absl::Status RemoveUnneeded();
 
+  // True if the options of some mount on this node contain `name`, a text that occurs in no other
+  // place.
+  absl::StatusOr<bool> MountsName(const std::string& name);
   absl::StatusOr<bool> Mounted() { return mounts_.IsMountedAs(options_.mountpoint, "fuse"); }
   const std::string& mountpoint() const { return options_.mountpoint; }
 

@@ -48,6 +48,7 @@ absl::StatusOr<std::unique_ptr<LayerCatalog>> LayerCatalog::Open(
       new LayerCatalog(options, std::move(table), std::move(views)));
   STOWAGE_RETURN_IF_ERROR(
       Annotate(catalog->ReconcileRoots(), "compare the GC roots with the database"));
+  STOWAGE_RETURN_IF_ERROR(Annotate(catalog->RemoveUnneededProfiles(), "clean up profiles"));
   return catalog;
 }
 
@@ -169,24 +170,39 @@ void LayerCatalog::SnapshotsRemoved() {
   if (wake_) wake_();
 }
 
-absl::Status LayerCatalog::DropRoots(const LayerRecord& layer) {
-  // The claim goes first: roots without a claim are removed at the next start, a claim without
-  // roots would be a lie.
-  STOWAGE_RETURN_IF_ERROR(table_->SetRooted({layer.id}, false));
-  if (layer.kind == LayerKind::kStorePaths) return gc_roots_.Remove(RootHolder(layer));
+// Removes profile directories that no held layer has and no mount shows, and what an interrupted
+// build left. No image may be in the making.
+absl::Status LayerCatalog::RemoveUnneededProfiles() {
+  const std::string directory = options_.state_directory + "/profiles";
+  STOWAGE_ASSIGN_OR_RETURN(const std::vector<std::string> names, ListDirectory(directory));
+  STOWAGE_ASSIGN_OR_RETURN(const std::vector<LayerRecord> rooted, table_->RootedLayers());
+  absl::flat_hash_set<std::string> needed;
+  for (const LayerRecord& layer : rooted) needed.insert(layer.diff_id.hex());
+  for (const std::string& name : names) {
+    if (needed.contains(name)) continue;
+    STOWAGE_ASSIGN_OR_RETURN(const bool mounted, views_->MountsName(name));
+    if (!mounted) STOWAGE_RETURN_IF_ERROR(RemoveTree(absl::StrCat(directory, "/", name)));
+  }
   return absl::OkStatus();
 }
 
 absl::StatusOr<size_t> LayerCatalog::Collect(absl::Time now) {
   const absl::MutexLock keep_recording_away(&collecting_);
-  STOWAGE_ASSIGN_OR_RETURN(const std::vector<LayerRecord> unneeded, table_->UnneededLayers(now));
+  STOWAGE_ASSIGN_OR_RETURN(const std::vector<LayerRecord> unneeded,
+                           table_->TakeUnneededLayers(now));
   if (unneeded.empty()) return 0;
-  for (const LayerRecord& layer : unneeded) STOWAGE_RETURN_IF_ERROR(DropRoots(layer));
+  // The claims are gone already: should this end here, the next start finds roots that nobody
+  // claims.
+  for (const LayerRecord& layer : unneeded) {
+    if (layer.kind == LayerKind::kStorePaths)
+      STOWAGE_RETURN_IF_ERROR(gc_roots_.Remove(RootHolder(layer)));
+  }
   {
     const absl::MutexLock lock(&mutex_);
     archives_.clear();
   }
   STOWAGE_RETURN_IF_ERROR(views_->RemoveUnneeded());
+  STOWAGE_RETURN_IF_ERROR(RemoveUnneededProfiles());
   return unneeded.size();
 }
 

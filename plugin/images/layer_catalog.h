@@ -74,7 +74,7 @@ class LayerCatalog : public RemoteLayers {
         views_(std::move(views)),
         gc_roots_(options_.gc_roots_directory) {}
   absl::Status ReconcileRoots();
-  absl::Status DropRoots(const LayerRecord& layer);
+  absl::Status RemoveUnneededProfiles();
 
   const LayerCatalogOptions options_;
   const std::unique_ptr<LayerTable> table_;

@@ -249,16 +249,16 @@ absl::Status LayerTable::Hold(absl::Span<const int64_t> layers, absl::Time until
   return transaction.Commit();
 }
 
-absl::StatusOr<std::vector<LayerRecord>> LayerTable::UnneededLayers(absl::Time now) {
+absl::StatusOr<std::vector<LayerRecord>> LayerTable::TakeUnneededLayers(absl::Time now) {
   const absl::MutexLock lock(&mutex_);
   STOWAGE_ASSIGN_OR_RETURN(
-      SqliteStatement query,
-      database_.Prepare(absl::StrCat(
-          kSelect,
-          "WHERE rooted=1 AND hold_until<=?1 AND NOT EXISTS(SELECT 1 FROM snapshot_layers "
-          "WHERE layer_id=layers.id)")));
-  query.Bind(1, absl::ToUnixNanos(now));
-  return Query(query);
+      SqliteStatement take,
+      database_.Prepare(
+          "UPDATE layers SET rooted=0 WHERE rooted=1 AND hold_until<=?1 AND NOT EXISTS("
+          "SELECT 1 FROM snapshot_layers WHERE layer_id=layers.id) "
+          "RETURNING id,kind,content_key,diff_id,size_bytes,rooted"));
+  take.Bind(1, absl::ToUnixNanos(now));
+  return Query(take);
 }
 
 absl::StatusOr<std::vector<LayerRecord>> LayerTable::RootedLayers() {

@@ -65,8 +65,10 @@ class LayerTable {
 
   absl::Status SetRooted(absl::Span<const int64_t> layers, bool rooted);
   absl::Status Hold(absl::Span<const int64_t> layers, absl::Time until);
-  // Layers with roots that no snapshot needs and nobody holds beyond `now`.
-  absl::StatusOr<std::vector<LayerRecord>> UnneededLayers(absl::Time now);
+  // Layers with roots that no snapshot needs and nobody holds beyond `now`; they are not rooted any
+  // longer when this returns, in one step with finding them, so that no snapshot can start to need
+  // one in between (trigger snapshot_layers_are_rooted).
+  absl::StatusOr<std::vector<LayerRecord>> TakeUnneededLayers(absl::Time now);
   absl::StatusOr<std::vector<LayerRecord>> RootedLayers();
   // Views of which some layer has no roots any longer.
   absl::StatusOr<std::vector<int64_t>> UnneededViews();

@@ -80,11 +80,13 @@ TEST_CASE("LayerTable finds rooted layers that nobody holds", "[plugin][layer_ta
       other->Execute("INSERT INTO snapshots(key,kind,created_at,updated_at) VALUES('s',3,0,0)"));
   REQUIRE_OK(
       other->Execute("INSERT INTO snapshot_layers VALUES(1,0," + std::to_string(mounted) + ")"));
-  const auto unneeded = f.table->UnneededLayers(now);
+  const auto unneeded = f.table->TakeUnneededLayers(now);
   REQUIRE_OK(unneeded);
   REQUIRE(unneeded->size() == 1);
   CHECK(unneeded->front().id == idle);
-  CHECK(unneeded->front().id != unrooted);
+  CHECK_FALSE(f.table->FindById(idle)->rooted);
+  CHECK(f.table->FindById(held)->rooted);
+  CHECK_FALSE(f.table->FindById(unrooted)->rooted);
 }
 
 TEST_CASE("LayerTable gives a run of layers one view for ever", "[plugin][layer_table]") {
