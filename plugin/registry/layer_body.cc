@@ -1,11 +1,14 @@
 #include "plugin/registry/layer_body.h"
 
+#include <fcntl.h>
+
 #include <optional>
 #include <string>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "base/status_macros.h"
+#include "base/unique_fd.h"
 
 namespace stowage {
 namespace {
@@ -23,6 +26,11 @@ class LayerBody : public BodyStream, private LayerSink {
       STOWAGE_ASSIGN_OR_RETURN(const uint64_t sent, writer.Send(unsent_, position_ < end_));
       unsent_.erase(0, sent);
       if (!unsent_.empty()) return false;
+    }
+    if (file_left_ > 0) {
+      STOWAGE_RETURN_IF_ERROR(SendFile(writer, file_.get()));
+      if (file_left_ > 0) return false;
+      file_.Reset();
     }
     writer_ = &writer;
     full_ = false;
@@ -49,9 +57,24 @@ class LayerBody : public BodyStream, private LayerSink {
 
   absl::Status File(int fd, uint64_t offset, uint64_t size) override {
     if (size > end_ - position_) return absl::DataLossError("layer is beyond its size");
-    STOWAGE_ASSIGN_OR_RETURN(const uint64_t sent, writer_->SendFile(fd, offset, size));
+    file_offset_ = offset;
+    file_left_ = size;
+    STOWAGE_RETURN_IF_ERROR(SendFile(*writer_, fd));
+    if (file_left_ == 0) return absl::OkStatus();
+    // Held open, because finding the place again costs as much as a socket buffer full of file.
+    // Without a descriptor to spare the index finds it.
+    file_ = UniqueFd(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
+    if (!file_) file_left_ = 0;
+    return Stop();
+  }
+
+  // Sends of the current file what the connection takes.
+  absl::Status SendFile(BodyWriter& writer, int fd) {
+    STOWAGE_ASSIGN_OR_RETURN(const uint64_t sent, writer.SendFile(fd, file_offset_, file_left_));
     position_ += sent;
-    return sent == size ? absl::OkStatus() : Stop();
+    file_offset_ += sent;
+    file_left_ -= sent;
+    return absl::OkStatus();
   }
 
   absl::Status Stop() {
@@ -64,6 +87,9 @@ class LayerBody : public BodyStream, private LayerSink {
   const uint64_t size_bytes_;
   const uint64_t end_;
   std::string unsent_;
+  UniqueFd file_;  // of which file_left_ bytes from file_offset_ on come next, if that is not 0
+  uint64_t file_offset_ = 0;
+  uint64_t file_left_ = 0;
   BodyWriter* writer_ = nullptr;  // during Continue only
   bool full_ = false;
 };

@@ -1,6 +1,6 @@
 // Serves one manifest and one layer for each store directory given, for bench_registry.py.
 //
-// Usage: registry_bench_server IO_THREADS MANIFEST_FILE STORE_DIRECTORY...
+// Usage: registry_bench_server IO_THREADS MANIFEST_FILE BLOB...
 // Prints the port, then a line "MANIFEST_DIGEST" and one "LAYER_DIGEST SIZE" for each directory,
 // and serves until its standard input ends. Every entry of a directory must be named as a store
 // path.
@@ -31,8 +31,8 @@ namespace {
 class BenchSource : public ImageSource {
  public:
   explicit BenchSource(DocumentPointer manifest) : manifest_(std::move(manifest)) {}
-  void Add(const Digest& digest, std::shared_ptr<const LayerArchive> layer) {
-    layers_.emplace(digest, std::move(layer));
+  void Add(const Digest& digest, Blob blob, uint64_t size_bytes) {
+    blobs_.emplace(digest, std::pair(std::move(blob), size_bytes));
   }
 
   void ResolveManifest(const ManifestRequest& /*request*/,
@@ -44,14 +44,14 @@ class BenchSource : public ImageSource {
     return absl::NotFoundError("no such manifest");
   }
   void OpenBlob(const Digest& digest, std::function<void(absl::StatusOr<Blob>)> done) override {
-    const auto found = layers_.find(digest);
-    if (found == layers_.end()) return done(absl::NotFoundError("no such blob"));
-    done(found->second);
+    const auto found = blobs_.find(digest);
+    if (found == blobs_.end()) return done(absl::NotFoundError("no such blob"));
+    done(found->second.first);
   }
   absl::StatusOr<uint64_t> BlobSize(const Digest& digest) override {
-    const auto found = layers_.find(digest);
-    if (found == layers_.end()) return absl::NotFoundError("no such blob");
-    return found->second->size_bytes();
+    const auto found = blobs_.find(digest);
+    if (found == blobs_.end()) return absl::NotFoundError("no such blob");
+    return found->second.second;
   }
   absl::StatusOr<std::vector<std::string>> ListTags(const std::string& /*name*/) override {
     return std::vector<std::string>{"latest"};
@@ -60,21 +60,37 @@ class BenchSource : public ImageSource {
 
  private:
   const DocumentPointer manifest_;
-  std::map<Digest, std::shared_ptr<const LayerArchive>> layers_;
+  std::map<Digest, std::pair<Blob, uint64_t>> blobs_;
 };
 
+// Adds a file or a directory of store paths.
+absl::StatusOr<LayerDigest> AddBlob(const std::string& path, BenchSource& source) {
+  absl::StatusOr<std::string> content = ReadFile(path);
+  if (content.ok()) {
+    const LayerDigest digest = {Sha256(*content), content->size()};
+    source.Add(digest.diff_id,
+               std::make_shared<const Document>(
+                   Document{digest.diff_id, "application/octet-stream", *std::move(content)}),
+               digest.size_bytes);
+    return digest;
+  }
+  STOWAGE_ASSIGN_OR_RETURN(const std::vector<std::string> names, ListDirectory(path));
+  STOWAGE_ASSIGN_OR_RETURN(LayerArchive archive, LayerArchive::ForStorePaths(path, names));
+  STOWAGE_ASSIGN_OR_RETURN(const LayerDigest digest, archive.Hash({}));
+  source.Add(digest.diff_id, std::make_shared<const LayerArchive>(std::move(archive)),
+             digest.size_bytes);
+  return digest;
+}
+
 absl::Status Serve(int io_threads, const std::string& manifest_file,
-                   const std::vector<std::string>& stores) {
+                   const std::vector<std::string>& blobs) {
   STOWAGE_ASSIGN_OR_RETURN(const std::string content, ReadFile(manifest_file));
   const auto manifest = std::make_shared<const Document>(
       Document{Sha256(content), "application/vnd.oci.image.manifest.v1+json", content});
   BenchSource source(manifest);
   std::vector<LayerDigest> digests;
-  for (const std::string& store : stores) {
-    STOWAGE_ASSIGN_OR_RETURN(const std::vector<std::string> names, ListDirectory(store));
-    STOWAGE_ASSIGN_OR_RETURN(LayerArchive archive, LayerArchive::ForStorePaths(store, names));
-    STOWAGE_ASSIGN_OR_RETURN(const LayerDigest digest, archive.Hash({}));
-    source.Add(digest.diff_id, std::make_shared<const LayerArchive>(std::move(archive)));
+  for (const std::string& path : blobs) {
+    STOWAGE_ASSIGN_OR_RETURN(const LayerDigest digest, AddBlob(path, source));
     digests.push_back(digest);
   }
   RegistryService service(source, {});
@@ -100,7 +116,7 @@ absl::Status Serve(int io_threads, const std::string& manifest_file,
 int main(int argc, char** argv) {
   int io_threads = 0;
   if (argc < 3 || !absl::SimpleAtoi(argv[1], &io_threads)) {
-    std::cerr << "usage: registry_bench_server IO_THREADS MANIFEST_FILE STORE_DIRECTORY...\n";
+    std::cerr << "usage: registry_bench_server IO_THREADS MANIFEST_FILE BLOB...\n";
     return 2;
   }
   const absl::Status status =

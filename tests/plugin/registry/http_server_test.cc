@@ -1,10 +1,12 @@
 #include "plugin/registry/http_server.h"
 
+#include <algorithm>
 #include <atomic>
 #include <random>
 #include <thread>
 #include <vector>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "tests/plugin/registry/raw_http_client.h"
@@ -50,18 +52,33 @@ class BrokenBody : public LongBody {
   }
 };
 
-// /echo answers with the target, /big/N and /long/N with N letters, /later when Release is called.
+class UnreadableBody : public LongBody {
+ public:
+  UnreadableBody() : LongBody(1000000) {}
+  absl::StatusOr<bool> Continue(BodyWriter& /*writer*/) override {
+    return absl::DataLossError("file has changed");
+  }
+};
+
+bool ParseSize(const std::string& text, uint64_t& size) {
+  return absl::SimpleAtoi(text, &size) && size <= 100000000;
+}
+
+// /big/N and /long/N answer with N letters, /later when Release is called, others with the target.
 class TestHandler : public HttpHandler {
  public:
   void Handle(const HttpRequest& request, std::function<void(HttpResponse)> respond) override {
     const std::string target(request.target);
     HttpResponse response;
-    if (target.rfind("/long/", 0) == 0) {
-      response.body = std::make_unique<LongBody>(std::stoull(target.substr(6)));
-    } else if (target.rfind("/big/", 0) == 0) {
-      response.body = SharedBytes::Of(std::string(std::stoull(target.substr(5)), 'x'));
+    uint64_t size = 0;
+    if (target.rfind("/long/", 0) == 0 && ParseSize(target.substr(6), size)) {
+      response.body = std::make_unique<LongBody>(size);
+    } else if (target.rfind("/big/", 0) == 0 && ParseSize(target.substr(5), size)) {
+      response.body = SharedBytes::Of(std::string(size, 'x'));
     } else if (target == "/broken") {
       response.body = std::make_unique<BrokenBody>();
+    } else if (target == "/unreadable") {
+      response.body = std::make_unique<UnreadableBody>();
     } else if (target == "/later") {
       const absl::MutexLock lock(&mutex_);
       waiting_.push_back(std::move(respond));
@@ -233,15 +250,15 @@ TEST_CASE("HttpServer serves others while clients take nothing", "[registry]") {
   std::vector<std::unique_ptr<RawHttpClient>> stuck;
   for (int i = 0; i < 8; ++i) {
     stuck.push_back(std::make_unique<RawHttpClient>(server.port(), 4096));
-    stuck.back()->Send(i % 2 == 0 ? "GET /long/50000000 HTTP/1.1\r\nHost: a\r\n\r\n"
-                                  : "GET /big/50000000 HTTP/1.1\r\nHost: a\r\n\r\n");
+    stuck.back()->Send(i % 2 == 0 ? "GET /long/12000000 HTTP/1.1\r\nHost: a\r\n\r\n"
+                                  : "GET /big/12000000 HTTP/1.1\r\nHost: a\r\n\r\n");
   }
   RawHttpClient client(server.port());
   CHECK(client.Get("/long/1000000").body.size() == 1000000);
   CHECK(client.Get("/big/1000000").body.size() == 1000000);
   const RawHttpResponse slow = stuck[0]->ReadResponse();
   CHECK(slow.complete);
-  CHECK(slow.body.size() == 50000000);
+  CHECK(slow.body.size() == 12000000);
 }
 
 TEST_CASE("HttpServer gives up on a client that takes nothing", "[registry]") {
@@ -279,6 +296,17 @@ TEST_CASE("HttpServer cuts a body that fails and logs why", "[registry]") {
   const HttpAccess access = server.AwaitAccesses(1)[0];
   CHECK(absl::IsDataLoss(access.body_status));
   CHECK(access.body_bytes == 10);
+}
+
+TEST_CASE("HttpServer answers 500 for a body that fails before its first byte", "[registry]") {
+  TestServer server;
+  RawHttpClient client(server.port());
+  const RawHttpResponse response = client.Get("/unreadable");
+  CHECK(response.status == 500);
+  CHECK(response.reason == "file has changed");
+  CHECK(absl::IsDataLoss(server.AwaitAccesses(1)[0].body_status));
+  CHECK(client.Get("/x").status == 200);
+  CHECK(server.AwaitAccesses(2)[1].body_status.ok());
 }
 
 TEST_CASE("HttpServer closes idle and slow connections", "[registry]") {

@@ -96,7 +96,7 @@ TEST_CASE("An encoded layer body decodes to the layer, however often the socket 
 
 TEST_CASE("A file that has changed its size is DataLoss and nothing is padded", "[registry]") {
   const testing::TestLayer layer;
-  layer.ResizeLargeFile(layer.large_file_bytes() - 1);
+  layer.Resize("small/99", 1);
   NarrowWriter plain(size_t{100} << 20);
   const auto body = MakeLayerBody(layer.archive(), 0, layer.content().size());
   CHECK(absl::IsDataLoss(Drive(*body, plain)));

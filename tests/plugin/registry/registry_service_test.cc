@@ -365,12 +365,23 @@ TEST_CASE("Registry answers others while an image is being built", "[registry]")
 
 TEST_CASE("Registry cuts a layer whose file has changed", "[registry]") {
   Registry registry;
-  registry.layer.ResizeLargeFile(registry.layer.large_file_bytes() + 1);
+  registry.layer.Resize("small/99", 1);
   RawHttpClient client(registry.port());
   const std::string accept = GENERATE("", "Accept-Encoding: gzip\r\n");
   const RawHttpResponse response = client.Get(registry.layer_target(), accept);
   CHECK(response.status == 200);
   CHECK_FALSE(response.complete);
+}
+
+TEST_CASE("Registry answers 500 for a layer whose first file has changed", "[registry]") {
+  Registry registry;
+  registry.layer.Resize("large", 1);
+  RawHttpClient client(registry.port());
+  const std::string accept = GENERATE("", "Accept-Encoding: gzip\r\n");
+  const RawHttpResponse response = client.Get(registry.layer_target(), accept);
+  CHECK(response.status == 500);
+  CHECK(CodeOf(response) == "UNKNOWN");
+  CHECK(response.reason.find("size has changed from 400000 to 1 bytes") != std::string::npos);
 }
 
 TEST_CASE("Registry serves layers to 64 clients at once", "[registry]") {

@@ -72,13 +72,12 @@ std::string Collect(const LayerArchive& archive) {
 }  // namespace
 
 TestLayer::TestLayer(uint64_t large_file_bytes)
-    : large_file_bytes_(large_file_bytes),
-      archive_(MakeArchive(store_.path(), large_file_bytes)),
+    : archive_(MakeArchive(store_.path(), large_file_bytes)),
       content_(Collect(*archive_)),
       digest_(Sha256(content_)) {}
 
-void TestLayer::ResizeLargeFile(uint64_t size_bytes) const {
-  const std::string path = absl::StrCat(store_.path(), "/", kBaseName, "/large");
+void TestLayer::Resize(const std::string& file, uint64_t size_bytes) const {
+  const std::string path = absl::StrCat(store_.path(), "/", kBaseName, "/", file);
   if (::truncate(path.c_str(), static_cast<off_t>(size_bytes)) != 0)
     throw std::runtime_error("truncate " + path);
 }

@@ -18,13 +18,12 @@ class TestLayer {
   const std::shared_ptr<const LayerArchive>& archive() const { return archive_; }
   const std::string& content() const { return content_; }  // the whole tar
   const Digest& digest() const { return digest_; }
-  uint64_t large_file_bytes() const { return large_file_bytes_; }
   // Damages the store behind the layer's back.
-  void ResizeLargeFile(uint64_t size_bytes) const;
+  // file: "large" (first in the tar) or "small/0" to "small/199".
+  void Resize(const std::string& file, uint64_t size_bytes) const;
 
  private:
   const TemporaryDirectory store_;
-  const uint64_t large_file_bytes_;
   const std::shared_ptr<const LayerArchive> archive_;
   const std::string content_;
   const Digest digest_;
