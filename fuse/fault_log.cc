@@ -11,7 +11,7 @@ void FaultLog::Report(Kind kind, uint64_t number, absl::string_view event,
     if (reported_.size() >= kMaxRemembered) reported_.clear();
     if (!reported_.insert({kind, number}).second) return;
   }
-  log_(LogSeverity::kError,
+  log_(LogLevel::kError,
        absl::StrCat(event, kind == Kind::kObject ? " object=" : " view=", number, " ", details));
 }
 

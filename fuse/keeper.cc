@@ -116,7 +116,7 @@ absl::Status Keeper::StartWorker(int ready_timeout_ms) {
                          inherited));
   started_at_ = absl::Now();
   ready_writer.Reset();
-  log_(LogSeverity::kInfo, absl::StrCat("worker_started pid=", worker_.pid));
+  log_(LogLevel::kInfo, absl::StrCat("worker_started pid=", worker_.pid));
   if (ready_timeout_ms == 0) return absl::OkStatus();
   char byte;
   if (!IsReadable(ready_reader.get(), ready_timeout_ms))
@@ -139,7 +139,7 @@ void Keeper::ReapWorker() {
   if (worker_.pid > 0 && ::waitpid(worker_.pid, &status, 0) == worker_.pid)
     how = WIFSIGNALED(status) ? absl::StrCat("signal ", WTERMSIG(status))
                               : absl::StrCat("exit ", WEXITSTATUS(status));
-  log_(LogSeverity::kWarning, absl::StrCat("worker_ended pid=", worker_.pid, " how=\"", how, "\""));
+  log_(LogLevel::kWarning, absl::StrCat("worker_ended pid=", worker_.pid, " how=\"", how, "\""));
   worker_ = ChildProcess();
   short_lives_ = absl::Now() - started_at_ < kShortLife ? short_lives_ + 1 : 0;
 }
@@ -153,7 +153,7 @@ absl::Status Keeper::KeepUntilEnd() {
   absl::Time next_start = absl::InfinitePast();
   while (true) {
     if (WaitForWorkerOrSignal(next_start - absl::Now())) {
-      log_(LogSeverity::kInfo, "ending reason=signal");
+      log_(LogLevel::kInfo, "ending reason=signal");
       return End();
     }
     if (worker_.pidfd) {
@@ -162,13 +162,12 @@ absl::Status Keeper::KeepUntilEnd() {
       next_start = absl::Now() + BackOff(short_lives_);
     }
     if (!IsConnected()) {
-      log_(LogSeverity::kInfo, "ending reason=unmounted");
+      log_(LogLevel::kInfo, "ending reason=unmounted");
       return End();
     }
     if (absl::Now() < next_start) continue;
     if (const absl::Status status = StartWorker(0); !status.ok()) {
-      log_(LogSeverity::kError,
-           absl::StrCat("worker_start_failed error=\"", status.ToString(), "\""));
+      log_(LogLevel::kError, absl::StrCat("worker_start_failed error=\"", status.ToString(), "\""));
       next_start = absl::Now() + kMaxBackOff;
     }
   }
@@ -233,10 +232,9 @@ absl::Status RunKeeper(const ServerOptions& options, const std::string& state_di
     return status;
   }
   if (const absl::Status status = SetReadAhead(keeper.mount(), kReadAheadKib); !status.ok())
-    log(LogSeverity::kWarning,
-        absl::StrCat("read_ahead_not_set error=\"", status.ToString(), "\""));
+    log(LogLevel::kWarning, absl::StrCat("read_ahead_not_set error=\"", status.ToString(), "\""));
   if (const absl::Status status = NotifySystemd(options.notify_socket, "READY=1"); !status.ok())
-    log(LogSeverity::kWarning, absl::StrCat("notify_failed error=\"", status.ToString(), "\""));
+    log(LogLevel::kWarning, absl::StrCat("notify_failed error=\"", status.ToString(), "\""));
   on_mounted();
   return keeper.KeepUntilEnd();
 }

@@ -4,7 +4,7 @@
 #include <string>
 
 #include "absl/status/status.h"
-#include "fuse/log.h"
+#include "base/log.h"
 #include "fuse/server_options.h"
 
 namespace stowage {

@@ -12,8 +12,8 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "base/log.h"
 #include "fuse/keeper.h"
-#include "fuse/log.h"
 #include "fuse/process.h"
 #include "fuse/server_options.h"
 #include "fuse/worker.h"
@@ -68,16 +68,16 @@ void SetUpLogging(const std::string& level) {
   spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %l %n[%P] %v");
 }
 
-void Log(stowage::LogSeverity severity, absl::string_view event) {
-  const auto level = [severity] {
-    switch (severity) {
-      case stowage::LogSeverity::kDebug:
+void Log(stowage::LogLevel level, absl::string_view event) {
+  const auto level = [level] {
+    switch (level) {
+      case stowage::LogLevel::kDebug:
         return spdlog::level::debug;
-      case stowage::LogSeverity::kInfo:
+      case stowage::LogLevel::kInfo:
         return spdlog::level::info;
-      case stowage::LogSeverity::kWarning:
+      case stowage::LogLevel::kWarning:
         return spdlog::level::warn;
-      case stowage::LogSeverity::kError:
+      case stowage::LogLevel::kError:
         break;
     }
     return spdlog::level::err;

@@ -77,9 +77,9 @@ bool IsDeadMount(const std::string& mount_point) {
 // Detaches dead mounts of ours at the place until nothing is mounted there.
 absl::Status ClearMountPoint(const std::string& mount_point) {
   while (true) {
-    STOWAGE_ASSIGN_OR_RETURN(const std::vector<MountTableEntry> mounts, MountsAt(mount_point));
+    STOWAGE_ASSIGN_OR_RETURN(const std::vector<MountInfo> mounts, MountsAt(mount_point));
     if (mounts.empty()) return absl::OkStatus();
-    const MountTableEntry& top = mounts.back();
+    const MountInfo& top = mounts.back();
     if (top.file_system_type != kFileSystemType)
       return absl::FailedPreconditionError(
           absl::StrCat("mount at ", mount_point, ": a file system of type ", top.file_system_type,
@@ -132,7 +132,7 @@ absl::StatusOr<FuseMount> MountFuse(const std::string& path) {
 }
 
 absl::StatusOr<FuseMount> AdoptFuseMount(UniqueFd fd, const std::string& mount_point) {
-  STOWAGE_ASSIGN_OR_RETURN(const std::vector<MountTableEntry> mounts, MountsAt(mount_point));
+  STOWAGE_ASSIGN_OR_RETURN(const std::vector<MountInfo> mounts, MountsAt(mount_point));
   if (mounts.empty() || mounts.back().file_system_type != kFileSystemType)
     return absl::NotFoundError(absl::StrCat("no mount of ours at ", mount_point));
   return FuseMount{std::move(fd), mount_point, mounts.back().device};

@@ -47,7 +47,7 @@ void RequestLoop::Serve() noexcept {
   try {
     ServeUntilEnd();
   } catch (...) {
-    log_(LogSeverity::kError, "serving_thread_ended error=\"out of memory\"");
+    log_(LogLevel::kError, "serving_thread_ended error=\"out of memory\"");
   }
   if (--running_ > 0) return;
   const uint64_t one = 1;
@@ -69,7 +69,7 @@ void RequestLoop::ServeUntilEnd() {
     if (size < 0 && (errno == EINTR || errno == ENOENT || errno == EAGAIN)) continue;
     // ENODEV: unmounted everywhere, or aborted.
     if (size < 0 && errno != ENODEV && errno != ECONNABORTED)
-      log_(LogSeverity::kError,
+      log_(LogLevel::kError,
            absl::StrCat("read_request_failed error=\"", std::strerror(errno), "\""));
     return;
   }

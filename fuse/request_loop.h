@@ -5,9 +5,9 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "base/log.h"
 #include "base/unique_fd.h"
 #include "fuse/libfuse_session.h"
-#include "fuse/log.h"
 
 namespace stowage {
 

@@ -50,7 +50,7 @@ void ResendRequests(int fuse_fd, const LogFunction& log) {
   notification.len = sizeof notification;
   notification.error = kNotifyResend;
   if (::write(fuse_fd, &notification, sizeof notification) < 0)
-    log(LogSeverity::kInfo, absl::StrCat("resend_refused error=\"", std::strerror(errno), "\""));
+    log(LogLevel::kInfo, absl::StrCat("resend_refused error=\"", std::strerror(errno), "\""));
 }
 
 absl::Status InitialiseSession(LibfuseSession& session, SavedSession& saved,
@@ -60,7 +60,7 @@ absl::Status InitialiseSession(LibfuseSession& session, SavedSession& saved,
   // The connection keeps what the first worker agreed on. Serving differently is still better than
   // not serving.
   if (saved.init_reply() != reply)
-    log(LogSeverity::kError, "init_reply_differs error=\"an earlier worker negotiated otherwise\"");
+    log(LogLevel::kError, "init_reply_differs error=\"an earlier worker negotiated otherwise\"");
   return absl::OkStatus();
 }
 
@@ -81,11 +81,11 @@ class KeeperWatch {
     keeper_fd_.Reset();
     absl::StatusOr<ChildProcess> keeper = Start();
     if (!keeper.ok()) {
-      log_(LogSeverity::kError,
+      log_(LogLevel::kError,
            absl::StrCat("keeper_start_failed error=\"", keeper.status().ToString(), "\""));
       return;
     }
-    log_(LogSeverity::kWarning, absl::StrCat("keeper_replaced pid=", keeper->pid));
+    log_(LogLevel::kWarning, absl::StrCat("keeper_replaced pid=", keeper->pid));
     child_pid_ = keeper->pid;
     keeper_fd_ = std::move(keeper->pidfd);
   }

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "absl/status/status.h"
-#include "fuse/log.h"
+#include "base/log.h"
 #include "fuse/server_options.h"
 
 namespace stowage {

@@ -31,7 +31,7 @@ UniqueFd OpenPath(const std::string& path) {
 class Fixture {
  public:
   explicit Fixture(const IndexDirectoryLimits& limits = {})
-      : faults([this](LogSeverity, absl::string_view line) { log.emplace_back(line); }),
+      : faults([this](LogLevel, absl::string_view line) { log.emplace_back(line); }),
         indexes(OpenPath(store.state()), &faults, limits),
         files(OpenPath(store.store()), &faults, 4),
         file_system(&indexes, &files, &faults) {}
