@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/subprocess.h"
 #include "tests/support/catch.h"
+#include "tests/support/descriptor_limit.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temporary_directory.h"
 
@@ -57,7 +58,7 @@ TEST_CASE("MeasureDiskUsage counts allocated blocks, not the length of a sparse 
 
 TEST_CASE("MeasureDiskUsage takes trees deeper than there are descriptors",
           "[plugin][disk_usage]") {
-  constexpr int kDepth = 3000;  // ulimit -n is 1024; a path of this length cannot be opened at once
+  constexpr int kDepth = 500;
   const testing::TemporaryDirectory directory;
   auto current = OpenAt(AT_FDCWD, directory.path(), O_RDONLY | O_DIRECTORY);
   REQUIRE_OK(current);
@@ -66,6 +67,7 @@ TEST_CASE("MeasureDiskUsage takes trees deeper than there are descriptors",
     current = OpenAt(current->get(), "d", O_RDONLY | O_DIRECTORY);
     REQUIRE_OK(current);
   }
+  const testing::DescriptorLimit limit(100);
   const auto usage = MeasureDiskUsage(directory.path());
   REQUIRE_OK(usage);
   CHECK(usage->inodes == kDepth + 1);

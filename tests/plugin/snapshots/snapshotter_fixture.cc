@@ -10,7 +10,7 @@ SnapshotterFixture::SnapshotterFixture() {
   Reopen();
   for (int layer = 1; layer < 10; ++layer)
     for (const int id : {layer, 99 + layer})
-      Execute(absl::StrCat("INSERT INTO layers(id, layer_key, kind, diff_id, size_bytes) VALUES(",
+      Execute(absl::StrCat("INSERT INTO layers(id, content_key, kind, diff_id, size_bytes) VALUES(",
                            id, ",'key", id, "',", id >= 100, ",'sha256:x',1)"));
 }
 
@@ -58,6 +58,15 @@ std::string SnapshotterFixture::PrepareRemote(char chain, const std::string& par
   const std::vector<std::string> names = Names({RefFilter(chain, parent)});
   REQUIRE(names.size() == 1);
   return names.front();
+}
+
+void SnapshotterFixture::InsertViews(int count) {
+  Execute(absl::StrCat(
+      "BEGIN; WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ", count,
+      ") INSERT INTO snapshots(key, kind, created_at, updated_at) "
+      "SELECT 'view ' || i, 1, 1, 1 FROM n; "
+      "INSERT INTO snapshot_labels(snapshot_id, label, value) SELECT id, 'parity', "
+      "CASE WHEN substr(key, 6) % 2 THEN 'odd' ELSE 'even' END FROM snapshots; COMMIT"));
 }
 
 std::vector<std::string> SnapshotterFixture::Names(const std::vector<std::string>& filters) {

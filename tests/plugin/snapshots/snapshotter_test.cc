@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <atomic>
 #include <string>
 #include <thread>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/directory.h"
 #include "base/file.h"
+#include "base/status_macros.h"
 #include "tests/plugin/snapshots/snapshotter_fixture.h"
 
 namespace stowage {
@@ -65,7 +67,10 @@ TEST_CASE("Snapshotter answers the codes of containerd's overlayfs", "[plugin][s
   CHECK(code(snapshotter.Cleanup()) == StatusCode::kOk);
   // None of the failed calls left anything.
   CHECK(fixture.Names() == std::vector<std::string>{"base", "committed", "view"});
-  CHECK(ListDirectory(fixture.snapshots_path()).value().size() == 2);
+  std::vector<std::string> directories = ListDirectory(fixture.snapshots_path()).value();
+  // What begins with a dot is on its way out.
+  std::erase_if(directories, [](const std::string& name) { return name.front() == '.'; });
+  CHECK(directories == std::vector<std::string>{"1", "2"});
 }
 
 TEST_CASE("Snapshotter tells which snapshot an error is about", "[plugin][snapshotter]") {
@@ -232,7 +237,8 @@ TEST_CASE("Keys are never names of files", "[plugin][snapshotter]") {
     REQUIRE_OK(snapshotter.View(key, key + " committed", {}));
   }
   CHECK(fixture.Names().size() == 2 * keys.size());
-  for (const std::string& name : ListDirectory(fixture.snapshots_path()).value())
+  const std::vector<std::string> names = ListDirectory(fixture.snapshots_path()).value();
+  for (const std::string& name : names)
     CHECK(name.find_first_not_of("0123456789") == std::string::npos);
 }
 
@@ -257,13 +263,12 @@ TEST_CASE("Walk filters, joins filters by or, and goes on beyond one page",
           "[plugin][snapshotter]") {
   SnapshotterFixture fixture;
   Snapshotter& snapshotter = fixture.snapshotter();
-  for (int i = 0; i < 250; ++i)
-    REQUIRE_OK(snapshotter.View(absl::StrCat("view ", i), "", {{"odd", i % 2 ? "yes" : "no"}}));
+  fixture.InsertViews(250);
   CHECK(fixture.Names().size() == 250);
-  CHECK(fixture.Names({"labels.odd==yes"}).size() == 125);
-  CHECK(fixture.Names({"labels.odd==yes,name~=\"^view [0-9]$\""}) ==
+  CHECK(fixture.Names({"labels.parity==odd"}).size() == 125);
+  CHECK(fixture.Names({"labels.parity==odd,name~=\"^view [0-9]$\""}) ==
         std::vector<std::string>{"view 1", "view 3", "view 5", "view 7", "view 9"});
-  CHECK(fixture.Names({"name==\"view 4\"", "labels.odd==yes,name==\"view 9\""}) ==
+  CHECK(fixture.Names({"name==\"view 4\"", "labels.parity==odd,name==\"view 9\""}) ==
         std::vector<std::string>{"view 4", "view 9"});
   CHECK(fixture.Names({"kind==committed"}).empty());
   CHECK(fixture.Names({""}).size() == 250);
