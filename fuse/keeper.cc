@@ -18,6 +18,7 @@
 #include "absl/time/time.h"
 #include "base/annotate.h"
 #include "base/file.h"
+#include "base/service_manager.h"
 #include "base/status_macros.h"
 #include "fuse/mount.h"
 #include "fuse/process.h"
@@ -233,7 +234,8 @@ absl::Status RunKeeper(const ServerOptions& options, const std::string& state_di
   }
   if (const absl::Status status = SetReadAhead(keeper.mount(), kReadAheadKib); !status.ok())
     log(LogLevel::kWarning, absl::StrCat("read_ahead_not_set error=\"", status.ToString(), "\""));
-  if (const absl::Status status = NotifySystemd(options.notify_socket, "READY=1"); !status.ok())
+  if (const absl::Status status = NotifyServiceManager(options.notify_socket, "READY=1");
+      !status.ok())
     log(LogLevel::kWarning, absl::StrCat("notify_failed error=\"", status.ToString(), "\""));
   on_mounted();
   return keeper.KeepUntilEnd();

@@ -69,7 +69,7 @@ void SetUpLogging(const std::string& level) {
 }
 
 void Log(stowage::LogLevel level, absl::string_view event) {
-  const auto level = [level] {
+  const auto spdlog_level = [level] {
     switch (level) {
       case stowage::LogLevel::kDebug:
         return spdlog::level::debug;
@@ -82,7 +82,7 @@ void Log(stowage::LogLevel level, absl::string_view event) {
     }
     return spdlog::level::err;
   }();
-  spdlog::log(level, spdlog::string_view_t(event.data(), event.size()));
+  spdlog::log(spdlog_level, spdlog::string_view_t(event.data(), event.size()));
 }
 
 int Report(const absl::Status& status) {

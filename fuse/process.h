@@ -34,8 +34,4 @@ absl::StatusOr<UniqueFd> OpenPidfd(pid_t pid);
 // pidfd_send_signal(2); a process that is gone is no error.
 void SignalPidfd(int pidfd, int signal);
 
-// Tells systemd, as sd_notify(3) does. socket_path: $NOTIFY_SOCKET; "" does nothing. Errors: the
-// errno's.
-absl::Status NotifySystemd(const std::string& socket_path, absl::string_view state);
-
 }  // namespace stowage

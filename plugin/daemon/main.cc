@@ -1,9 +1,6 @@
 // stowaged: resolves Nix references, serves them to containerd and to every registry client.
 #include <signal.h>
 #include <spdlog/spdlog.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
@@ -12,7 +9,7 @@
 #include <string>
 
 #include "absl/strings/string_view.h"
-#include "base/unique_fd.h"
+#include "base/service_manager.h"
 #include "plugin/config/config.h"
 #include "plugin/daemon/daemon.h"
 #include "plugin/version.h"
@@ -44,21 +41,13 @@ void Log(stowage::LogLevel level, absl::string_view line) {
   spdlog::log(ToSpdlog(level), "{}", std::string_view(line.data(), line.size()));
 }
 
-// Tells a service manager that asked for it (sd_notify(3)): one datagram to $NOTIFY_SOCKET.
-void Notify(const char* text) {
-  const char* path = std::getenv("NOTIFY_SOCKET");
-  sockaddr_un address = {};
-  if (path == nullptr || std::strlen(path) < 2 || std::strlen(path) >= sizeof address.sun_path)
-    return;
-  address.sun_family = AF_UNIX;
-  std::memcpy(address.sun_path, path, std::strlen(path));
-  if (path[0] == '@') address.sun_path[0] = '\0';  // abstract socket
-  const stowage::UniqueFd fd(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  const socklen_t size =
-      static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + std::strlen(path));
-  // Without anybody listening there is nobody to tell.
-  (void)::sendto(fd.get(), text, std::strlen(text), MSG_NOSIGNAL,
-                 reinterpret_cast<const sockaddr*>(&address), size);
+// A service manager that does not listen is no reason to end.
+void Notify(absl::string_view state) {
+  const char* socket = std::getenv("NOTIFY_SOCKET");
+  const absl::Status status = stowage::NotifyServiceManager(socket == nullptr ? "" : socket, state);
+  if (!status.ok())
+    Log(stowage::LogLevel::kWarning,
+        "notify_failed error=\"" + std::string(status.message()) + "\"");
 }
 
 int Fail(const absl::Status& status) {
