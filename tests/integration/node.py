@@ -118,11 +118,13 @@ class Node:
 
     def stowage(self, *words, **options):
         """The command line of Stowage. First word: the command."""
-        command, *rest = words
-        own = ["--socket", self.control_socket]
+        return run(self.stowage_command(*words), **options)
+
+    def stowage_command(self, command, *rest):
+        """The words that run Stowage's command line for this node."""
         if command in ("pull", "run"):
             rest = ["--address", self.containerd_socket, "--namespace", self.namespace, *rest]
-        return run([f"{self.case.bin_directory}/stowage", *own, command, *rest], **options)
+        return [f"{self.case.bin_directory}/stowage", "--socket", self.control_socket, command, *rest]
 
     def ctr(self, *words, **options):
         return run(["ctr", "--address", self.containerd_socket, "--namespace", self.namespace, *words], **options)

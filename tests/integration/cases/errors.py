@@ -15,7 +15,7 @@ FAULTS = (
     ("nix/tests.unfree", 1, 422, ["unfree license"]),
     ("nix/tests.importfromderivation", 1, 422, []),
     ("nix/tests.string", 2, 400, ["tests.string"]),
-    ("nix/tests.notaderivation", 2, 400, ["notADerivation"]),
+    ("nix/tests.notaderivation", 2, 400, ["tests.notaderivation"]),
     ("nix/twins.sometool", 2, 400, ["someTool", "SomeTool"]),
 )
 BAD_NAMES = ("nix//hello", "nix/hello/", "nix/", "nix/hel lo", "nix/../etc", "nix/hello:a b")
