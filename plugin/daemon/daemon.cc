@@ -7,6 +7,7 @@
 #include "base/annotate.h"
 #include "base/directory.h"
 #include "base/status_macros.h"
+#include "plugin/snapshots/peer_mounts.h"
 
 namespace stowage {
 namespace {
@@ -84,11 +85,23 @@ absl::Status Daemon::StartSnapshotter(const Config& config) {
   options.database_path = config.state_directory + "/stowage.db";
   options.warn = [log = log_](absl::string_view line) { log(LogLevel::kWarning, line); };
   STOWAGE_ASSIGN_OR_RETURN(snapshotter_, Snapshotter::Open(std::move(options), *catalog_));
-  snapshots_service_ = std::make_unique<SnapshotsService>(*snapshotter_);
+  snapshots_service_ = std::make_unique<SnapshotsService>(
+      *snapshotter_, [this](const std::string& peer, const std::vector<Mount>& mounts) {
+        return CheckVisible(peer, mounts);
+      });
   STOWAGE_ASSIGN_OR_RETURN(snapshotter_server_, UnixGrpcServer::Start(config.snapshotter_socket,
                                                                       {snapshots_service_.get()}));
+  snapshotter_peers_ = snapshotter_server_.get();
   addresses_.snapshotter_socket = config.snapshotter_socket;
   return absl::OkStatus();
+}
+
+absl::Status Daemon::CheckVisible(const std::string& peer, const std::vector<Mount>& mounts) const {
+  const std::string& mountpoint = catalog_->views().mountpoint();
+  const UnixGrpcServer* const server = snapshotter_peers_;
+  if (server == nullptr || !UsesDirectory(mounts, mountpoint)) return absl::OkStatus();
+  const std::optional<pid_t> process = server->PeerProcess(peer);
+  return process ? CheckPeerSees(*process, mountpoint) : absl::OkStatus();
 }
 
 absl::Status Daemon::StartRegistry(const Config& config) {

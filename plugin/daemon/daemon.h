@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <thread>
@@ -42,6 +43,7 @@ class Daemon {
   absl::Status StartSnapshotter(const Config& config);
   absl::Status StartRegistry(const Config& config);
   absl::Status StartControl(const Config& config);
+  absl::Status CheckVisible(const std::string& peer, const std::vector<Mount>& mounts) const;
   void CollectInBackground();
 
   const LogFunction log_;
@@ -57,6 +59,8 @@ class Daemon {
   std::unique_ptr<ControlService> control_service_;
   std::unique_ptr<UnixGrpcServer> snapshotter_server_;
   std::unique_ptr<UnixGrpcServer> control_server_;
+  // The server again, for its own calls: they can come before the pointer above is set.
+  std::atomic<const UnixGrpcServer*> snapshotter_peers_ = nullptr;
   DaemonAddresses addresses_;
 
   absl::Mutex mutex_;

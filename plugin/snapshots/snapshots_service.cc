@@ -66,24 +66,45 @@ grpc::Status ToGrpcStatus(const absl::Status& status) {
   return {static_cast<grpc::StatusCode>(status.code()), std::string(status.message())};
 }
 
-grpc::Status SnapshotsService::Prepare(grpc::ServerContext* /*context*/,
+absl::StatusOr<std::vector<Mount>> SnapshotsService::Checked(
+    const grpc::ServerContext& context, const std::string& key,
+    absl::StatusOr<std::vector<Mount>> mounts) {
+  if (!mounts.ok()) return mounts;
+  const absl::Status visible = check_(context.peer(), *mounts);
+  if (visible.ok()) return mounts;
+  // The caller will not know the key; a retry must find it free. Should this fail, garbage
+  // collection finds a snapshot that containerd does not know.
+  (void)snapshotter_.Remove(key);
+  return visible;
+}
+
+grpc::Status SnapshotsService::Prepare(grpc::ServerContext* context,
                                        const api::PrepareSnapshotRequest* request,
                                        api::PrepareSnapshotResponse* response) {
-  return Fill(snapshotter_.Prepare(request->key(), request->parent(), LabelsOf(request->labels())),
-              *response);
+  return Fill(
+      Checked(*context, request->key(),
+              snapshotter_.Prepare(request->key(), request->parent(), LabelsOf(request->labels()))),
+      *response);
 }
 
-grpc::Status SnapshotsService::View(grpc::ServerContext* /*context*/,
+grpc::Status SnapshotsService::View(grpc::ServerContext* context,
                                     const api::ViewSnapshotRequest* request,
                                     api::ViewSnapshotResponse* response) {
-  return Fill(snapshotter_.View(request->key(), request->parent(), LabelsOf(request->labels())),
-              *response);
+  return Fill(
+      Checked(*context, request->key(),
+              snapshotter_.View(request->key(), request->parent(), LabelsOf(request->labels()))),
+      *response);
 }
 
-grpc::Status SnapshotsService::Mounts(grpc::ServerContext* /*context*/,
+grpc::Status SnapshotsService::Mounts(grpc::ServerContext* context,
                                       const api::MountsRequest* request,
                                       api::MountsResponse* response) {
-  return Fill(snapshotter_.Mounts(request->key()), *response);
+  const auto mounts = snapshotter_.Mounts(request->key());
+  if (mounts.ok()) {
+    if (const absl::Status visible = check_(context->peer(), *mounts); !visible.ok())
+      return ToGrpcStatus(visible);
+  }
+  return Fill(mounts, *response);
 }
 
 grpc::Status SnapshotsService::Commit(grpc::ServerContext* /*context*/,

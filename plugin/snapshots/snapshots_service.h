@@ -1,6 +1,12 @@
 #pragma once
 
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "plugin/snapshots/snapshotter.h"
 #include "proto/containerd/snapshots.grpc.pb.h"
 
@@ -14,8 +20,17 @@ grpc::Status ToGrpcStatus(const absl::Status& status);
 // snapshotter, under whatever name containerd's configuration gives it. Thread-safe.
 class SnapshotsService final : public containerd::services::snapshots::v1::Snapshots::Service {
  public:
-  // snapshotter must outlive the service.
-  explicit SnapshotsService(Snapshotter& snapshotter) : snapshotter_(snapshotter) {}
+  // Whether the client of a connection (grpc::ServerContext::peer()) can perform these mounts; an
+  // error is the call's answer.
+  using MountCheck =
+      std::function<absl::Status(const std::string& peer, const std::vector<Mount>& mounts)>;
+
+  // snapshotter must outlive the service. check: asked before mounts are handed out.
+  explicit SnapshotsService(
+      Snapshotter& snapshotter,
+      MountCheck check = [](const std::string&,
+                            const std::vector<Mount>&) { return absl::OkStatus(); })
+      : snapshotter_(snapshotter), check_(std::move(check)) {}
 
   grpc::Status Prepare(
       grpc::ServerContext* context,
@@ -52,7 +67,13 @@ class SnapshotsService final : public containerd::services::snapshots::v1::Snaps
                        google::protobuf::Empty* response) override;
 
  private:
+  // The mounts of a new snapshot; one whose mounts the client cannot perform is taken back.
+  absl::StatusOr<std::vector<Mount>> Checked(const grpc::ServerContext& context,
+                                             const std::string& key,
+                                             absl::StatusOr<std::vector<Mount>> mounts);
+
   Snapshotter& snapshotter_;
+  const MountCheck check_;
 };
 
 }  // namespace stowage

@@ -120,6 +120,23 @@ UnixGrpcServer::~UnixGrpcServer() {
   server_->Wait();
 }
 
+void UnixGrpcServer::Serve(int connection) {
+  ucred credentials{};
+  socklen_t size = sizeof credentials;
+  if (::getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &credentials, &size) == 0) {
+    const absl::MutexLock lock(&mutex_);
+    peers_[absl::StrCat("fd:", connection)] = credentials.pid;
+  }
+  grpc::AddInsecureChannelFromFd(server_.get(), connection);
+}
+
+std::optional<pid_t> UnixGrpcServer::PeerProcess(const std::string& peer) const {
+  const absl::MutexLock lock(&mutex_);
+  const auto found = peers_.find(peer);
+  if (found == peers_.end()) return std::nullopt;
+  return found->second;
+}
+
 void UnixGrpcServer::Accept() noexcept {
   pollfd polled[2] = {{listener_.get(), POLLIN, 0}, {stop_.get(), POLLIN, 0}};
   while (true) {
@@ -128,7 +145,7 @@ void UnixGrpcServer::Accept() noexcept {
     const int connection =
         ::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (connection >= 0) {
-      grpc::AddInsecureChannelFromFd(server_.get(), connection);
+      Serve(connection);
     } else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
       // The connection stays queued; without a pause this loop would spin until something is freed.
       (void)::poll(&polled[1], 1, kRetryMilliseconds);

@@ -1,10 +1,16 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/types/span.h"
 #include "base/unique_fd.h"
 
@@ -32,17 +38,25 @@ class UnixGrpcServer {
   UnixGrpcServer(const UnixGrpcServer&) = delete;
   UnixGrpcServer& operator=(const UnixGrpcServer&) = delete;
 
+  // The process at the other end of a call's connection, as the kernel noted it (SO_PEERCRED).
+  // peer: grpc::ServerContext::peer(). Nothing for a connection that this server did not accept.
+  std::optional<pid_t> PeerProcess(const std::string& peer) const;
+
  private:
   UnixGrpcServer(std::string path, UniqueFd lock, UniqueFd listener, UniqueFd stop,
                  std::unique_ptr<grpc::Server> server);
   void Accept() noexcept;
+  void Serve(int connection);
 
   const std::string path_;
   const UniqueFd lock_;
   const UniqueFd listener_;
   const UniqueFd stop_;
   const std::unique_ptr<grpc::Server> server_;
-  std::thread acceptor_;
+  mutable absl::Mutex mutex_;
+  // By gRPC's name of the connection, "fd:NUMBER"; a number's next connection replaces the entry.
+  absl::flat_hash_map<std::string, pid_t> peers_ ABSL_GUARDED_BY(mutex_);
+  std::thread acceptor_;  // last: it uses the members above
 };
 
 }  // namespace stowage

@@ -115,6 +115,11 @@ CREATE TABLE snapshot_layers(
   layer_id INTEGER NOT NULL REFERENCES layers(id),
   PRIMARY KEY(snapshot_id, position)) WITHOUT ROWID;
 CREATE INDEX snapshot_layers_by_layer ON snapshot_layers(layer_id);
+
+-- A layer that was just taken for collection has no roots any longer; a snapshot that wants it is told at once.
+CREATE TRIGGER snapshot_layers_are_rooted BEFORE INSERT ON snapshot_layers
+WHEN (SELECT rooted FROM layers WHERE id=NEW.layer_id) IS NOT 1
+BEGIN SELECT RAISE(ABORT, 'the layer is not held any longer: pull the image again'); END;
 )sql";
 
 }  // namespace stowage

@@ -10,8 +10,8 @@ SnapshotterFixture::SnapshotterFixture() {
   Reopen();
   for (int layer = 1; layer < 10; ++layer)
     for (const int id : {layer, 99 + layer})
-      Execute(absl::StrCat("INSERT INTO layers(id, content_key, kind, diff_id, size_bytes) VALUES(",
-                           id, ",'key", id, "',", id >= 100, ",'sha256:x',1)"));
+      Execute(absl::StrCat("INSERT INTO layers(id, content_key, kind, diff_id, size_bytes, rooted) VALUES(",
+                           id, ",'key", id, "',", id >= 100, ",'sha256:x',1,1)"));
 }
 
 absl::StatusOr<std::unique_ptr<Snapshotter>> SnapshotterFixture::TryOpen() {

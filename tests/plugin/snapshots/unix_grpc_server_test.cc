@@ -22,11 +22,14 @@ namespace {
 
 class VersionService final : public containerd::services::version::v1::Version::Service {
  public:
-  grpc::Status Version(grpc::ServerContext* /*context*/, const google::protobuf::Empty* /*request*/,
+  grpc::Status Version(grpc::ServerContext* context, const google::protobuf::Empty* /*request*/,
                        containerd::services::version::v1::VersionResponse* response) override {
+    peer = context->peer();
     response->set_version("test");
     return grpc::Status::OK;
   }
+
+  std::string peer;  // gRPC's name of the last call's connection
 };
 
 std::string AskVersion(const std::string& path) {
@@ -102,6 +105,16 @@ TEST_CASE("UnixGrpcServer refuses a path that does not fit an address",
   CHECK(absl::IsInvalidArgument(
       UnixGrpcServer::Start("/" + std::string(107, 'x'), {&service}).status()));
   CHECK(absl::IsInvalidArgument(UnixGrpcServer::Start("", {&service}).status()));
+}
+
+TEST_CASE("UnixGrpcServer knows the process at the other end", "[plugin][unix_grpc_server]") {
+  const testing::TemporaryDirectory directory;
+  VersionService service;
+  const auto server = UnixGrpcServer::Start(directory.Join("socket"), {&service});
+  REQUIRE_OK(server);
+  REQUIRE(AskVersion(directory.Join("socket")) == "test");
+  CHECK((*server)->PeerProcess(service.peer) == ::getpid());
+  CHECK((*server)->PeerProcess("fd:100000") == std::nullopt);
 }
 
 }  // namespace
