@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """`stowage pull` and start of closures that are in the store, against pull + unpack + start of the same content by overlayfs.
 
-  bench_pull.py BIN-DIR [--json FILE] [--paths N,...] [--rounds N] [--starts N]
+  bench_pull.py BIN-DIR [--json FILE] [--paths N,...] [--rounds N] [--repeats N]
 
 To be run in the sandbox of scripts/lib/sandbox.sh, as ./scripts/bench does; needs build/pkgset. Every round has a fresh node:
 containerd, stowaged and stowage-fuse without any state. For each closure both sides are measured in turn; medians over
@@ -51,8 +51,8 @@ OVERLAY = """self: super: {{
 class Bench:
     """Package set, baseline images and results; the node is another one in every round."""
 
-    def __init__(self, case, sizes, starts):
-        self.case, self.sizes, self.starts = case, sizes, starts
+    def __init__(self, case, sizes, repeats):
+        self.case, self.sizes, self.repeats = case, sizes, repeats
         self.ours, self.baselines = {}, {}  # {(size, row): [seconds]}
         self.package_set = case.set_with("self: super: { }")
         self.evaluation = 0
@@ -91,15 +91,16 @@ class Bench:
         start = time.monotonic()
         node.ctr("images", "pull", "--plain-http", "--snapshotter", "overlayfs", theirs, seconds=PULL_SECONDS)
         self._add(self.baselines, size, FIRST, time.monotonic() - start)
-        for _ in range(self.starts):
+        for _ in range(self.repeats):
             self._add(self.ours, size, START, self._start(f"nix/busybox/synth.n{size}:latest", "stowage"))
             self._add(self.baselines, size, START, self._start(theirs, "overlayfs"))
         node.ctr("images", "remove", "--sync", theirs, seconds=PULL_SECONDS)
-        self._remove(size)
-        self._evaluate_differently()
-        self._pull(size, HASHED, known=False)
-        self._remove(size)
-        self._pull(size, KNOWN, known=True)
+        for _ in range(self.repeats):
+            self._remove(size)
+            self._evaluate_differently()
+            self._pull(size, HASHED, known=False)
+            self._remove(size)
+            self._pull(size, KNOWN, known=True)
         self._new_containerd()
         self._pull(size, NEW_CONTAINERD, known=True)
         self._remove(size)
@@ -181,14 +182,15 @@ def main():
     parser.add_argument("--json", metavar="FILE", help="write the list of rows here")
     parser.add_argument("--paths", default="10,100,1000,5000", metavar="N,...", help="sizes of the closures")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--starts", type=int, default=5, help="container starts of each round")
+    parser.add_argument("--repeats", type=int, default=5,
+                        help="of each round: container starts, pulls with layers hashed, pulls of the known image")
     arguments = parser.parse_args()
     if "STOWAGE_SCRATCH" not in os.environ:
         parser.error("not in the sandbox: run ./scripts/bench pull")
     private_store(os.environ["STOWAGE_SCRATCH"])
     case = Case("pull", arguments.bin_directory, f"{ROOT}/build/pkgset", f"{ROOT}/build/bench/logs")
     try:
-        bench = Bench(case, [int(word) for word in arguments.paths.split(",")], arguments.starts)
+        bench = Bench(case, [int(word) for word in arguments.paths.split(",")], arguments.repeats)
         for number in range(arguments.rounds):
             bench.round(number)
     except (Failure, subprocess.SubprocessError) as failure:
