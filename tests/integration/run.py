@@ -16,7 +16,7 @@ from commands import run
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 BUILD = f"{ROOT}/build"
-CASE_SECONDS = 150  # ctest's own limit is above it, so that logs are still shown
+CASE_SECONDS = 280  # ctest's own limit is above it, so that logs are still shown
 PACKAGES = ["hello", "bashInteractive", "coreutils", "moreutils", "nano", "git", "python3", "cacert", "iana-etc",
             "curl", "jq", "busybox", "htop", "python3Packages.requests", "haskellPackages.camelCaseTool", "tests.special"]
 SYNTHETIC_PATHS = "1000,5000"

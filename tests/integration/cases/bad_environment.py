@@ -1,5 +1,6 @@
 """A wrong configuration or machine is told clearly, says what to do, and leaves nothing half-written."""
 
+import errno
 import os
 
 from commands import expect, expect_equal, expect_in, run, wait_until
@@ -39,15 +40,9 @@ def _unreachable_channel(case):
 
 def _full_disk(case):
     node = case.node(name="full-disk")
-    run(["mount", "-t", "tmpfs", "-o", "size=3m", "small", node.state])
+    run(["mount", "-t", "tmpfs", "-o", "size=16m", "small", node.state])
     node.start()
-    with open(f"{node.state}/filler", "wb") as file:
-        try:
-            while True:
-                file.write(b"x" * 4096)
-                file.flush()
-        except OSError:
-            pass
+    _fill(f"{node.state}/filler")
     refused = node.stowage("pull", "nix/shell/git", check=False, seconds=60)
     expect(refused.returncode != 0, "a pull succeeded on a full disk")
     expect_in("No space left", refused.stderr, "message about a full disk")
@@ -58,6 +53,18 @@ def _full_disk(case):
     node.stowage("pull", "nix/shell/hello", seconds=60)
     expect_in("Hello", node.run_container("nix/shell/hello:latest", "again", "hello").stdout, "after making space")
     node.stop()
+
+
+def _fill(path):
+    """Writes a file until the disk is full."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+    try:
+        while True:
+            os.write(descriptor, b"x" * 4096)
+    except OSError as error:
+        expect_equal(error.errno, errno.ENOSPC, f"what ends writing {path}")
+    finally:
+        os.close(descriptor)
 
 
 def _vanished_store_path(case):

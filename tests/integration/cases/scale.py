@@ -18,7 +18,7 @@ def main(case):
 
         output = node.run_container(
             f"{reference}:latest", f"paths{count}", "bash", "-ec",
-            "cat /share/synth/top; ls /nix/store | grep -c -- -synth1-; grep -c . /proc/self/mountinfo; "
+            "cat /share/synth/top; ls -d /nix/store/*-synth1-* | wc -l; wc -l < /proc/self/mountinfo; "
             "n=0; for f in /nix/store/*-synth1-*/share/refs; do "
             "while read -r p; do test -d $p; n=$((n + 1)); done < $f; done; echo $n").stdout.split()
         top, paths, mounts, references = output[0], *map(int, output[1:])
