@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import tomllib
@@ -107,12 +106,11 @@ class Node:
             raise Failure(f"{name} did not end within {STOP_SECONDS} s of signal {how}") from None
 
     def stop(self):
-        """Ends what runs, without looking at how. Containers and shims end with the sandbox."""
+        """Ends what runs, without looking at how. Containers, shims and GC roots go with the sandbox."""
         for process in reversed(self.processes.values()):
             process.kill()
             process.wait()
         self.processes.clear()
-        shutil.rmtree(self.gc_roots, ignore_errors=True)
 
     # --- clients
 
