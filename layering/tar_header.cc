@@ -96,7 +96,7 @@ void PutOctal(uint64_t value, char (&field)[kBytes]) {
 
 template <size_t kBytes>
 void PutText(absl::string_view text, char (&field)[kBytes]) {
-  std::memcpy(field, text.data(), std::min(text.size(), kBytes));
+  text.copy(field, kBytes);
 }
 
 // Six digits, NUL, space: the sum of all bytes of the block with eight spaces in this field.
