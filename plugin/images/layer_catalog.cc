@@ -53,6 +53,7 @@ absl::StatusOr<std::unique_ptr<LayerCatalog>> LayerCatalog::Open(
 }
 
 absl::Status LayerCatalog::ReconcileRoots() {
+  STOWAGE_RETURN_IF_ERROR(gc_roots_.RemoveUnfinished());
   STOWAGE_ASSIGN_OR_RETURN(const std::vector<std::string> holders, gc_roots_.Holders());
   STOWAGE_ASSIGN_OR_RETURN(const std::vector<LayerRecord> rooted, table_->RootedLayers());
   const absl::flat_hash_set<std::string> present(holders.begin(), holders.end());
