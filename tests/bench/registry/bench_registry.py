@@ -138,7 +138,7 @@ def median(samples, key):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("server", help="path of registry_bench_server")
+    parser.add_argument("bin_directory", metavar="BIN-DIR", help="where registry_bench_server is")
     parser.add_argument("--json", help="write a list of {row, value, baseline, ratio} here")
     parser.add_argument("--seconds", type=int, default=3, help="of each measurement")
     parser.add_argument("--rounds", type=int, default=3)
@@ -159,7 +159,7 @@ def main():
                    arguments.large_mb * 1_000_000 // 16384)]
         stores = [make_store(root, f"store{i}", size, files)
                   for i, (_, size, files) in enumerate(shapes)]
-        with ours(arguments.server, arguments.threads, str(manifest), stores) as (
+        with ours(f"{arguments.bin_directory}/registry_bench_server", arguments.threads, str(manifest), stores) as (
                 port, pids, manifest_digest, layers), nginx(root, arguments.threads) as (
                 nginx_port, nginx_pids):
             rows = []
