@@ -68,6 +68,7 @@ struct Shared {
   HttpHandler& handler;
   ThreadPool disk;
   ThreadPool processor;
+  std::atomic<int> disk_slices = 0;  // of bodies, queued and running on `disk`
   std::atomic<bool> draining = false;
   absl::Mutex mutex;
   int connections ABSL_GUARDED_BY(mutex) = 0;
@@ -130,6 +131,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void Fail(HttpResponse response);
   void SendBytes();
   void RunSlice();
+  absl::StatusOr<bool> WriteSlice();
+  bool RoomComesSoon();
   void OnSlice(const absl::StatusOr<bool>& done);
   template <typename Next>
   void AwaitWritable(State state, Next next);

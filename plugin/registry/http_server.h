@@ -28,7 +28,7 @@ struct HttpServerOptions {
   // "ADDRESS:PORT" with an IPv4 address; port 0 takes a free one. Loopback unless configured.
   std::string address = "127.0.0.1:5080";
   int io_threads = 1;         // parse requests, answer from memory, wait for sockets
-  int disk_threads = 4;       // run bodies of Work::kDisk
+  int disk_threads = 16;      // run bodies of Work::kDisk; these wait more than they compute
   int processor_threads = 0;  // run bodies of Work::kProcessor; 0: one for each CPU
   size_t max_connections = 4096;
   size_t max_head_bytes = 16384;
