@@ -5,7 +5,9 @@ set(STOWAGE_SANITIZE "" CACHE STRING "Sanitizers, as in -fsanitize=: 'address,un
 
 find_program(STOWAGE_CCACHE ccache)
 if(STOWAGE_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${STOWAGE_CCACHE})
+  # The two settings let clones at different places share what was compiled.
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=true
+      ${STOWAGE_CCACHE})
 endif()
 
 function(stowage_compile_options target)
