@@ -16,6 +16,7 @@
 #include "base/subprocess.h"
 #include "nix/http_get.h"
 #include "nix/image_reference.h"
+#include "nix/source_url.h"
 
 namespace stowage {
 namespace {
@@ -93,7 +94,13 @@ ChannelSource::ChannelSource(PackageSourceOptions options)
              options_.kept_revisions) {}
 
 std::string ChannelSource::Describe() const {
-  return absl::StrCat("channel ", options_.location, " of ", options_.channel_base_url);
+  return absl::StrCat("channel ", options_.location, " of ",
+                      WithoutCredentials(options_.channel_base_url));
+}
+
+std::string ChannelSource::PublicUrl() const {
+  const std::string base = PublicUrlOf(options_.channel_base_url);
+  return base.empty() ? "" : absl::StrCat(base, "/", options_.location);
 }
 
 std::string ChannelSource::RevisionUrl(const std::string& revision) const {

@@ -19,6 +19,7 @@ class ChannelSource : public PackageSource {
   explicit ChannelSource(PackageSourceOptions options);
 
   std::string Describe() const override;
+  std::string PublicUrl() const override;
   absl::StatusOr<std::string> ResolveTag(const std::string& tag, const CallLimits& limits) override;
   absl::StatusOr<SourceRevision> Fetch(const std::string& revision, const Progress& on_progress,
                                        const CallLimits& limits) override;

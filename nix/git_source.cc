@@ -13,6 +13,7 @@
 #include "base/status_macros.h"
 #include "nix/image_reference.h"
 #include "nix/internal_json.h"
+#include "nix/source_url.h"
 
 namespace stowage {
 namespace {
@@ -75,7 +76,11 @@ GitSource::GitSource(PackageSourceOptions options)
                           Sha256(options_.location).hex().substr(0, 32)),
              options_.kept_revisions) {}
 
-std::string GitSource::Describe() const { return absl::StrCat("git ", options_.location); }
+std::string GitSource::Describe() const {
+  return absl::StrCat("git ", WithoutCredentials(options_.location));
+}
+
+std::string GitSource::PublicUrl() const { return PublicUrlOf(options_.location); }
 
 absl::StatusOr<SubprocessResult> GitSource::Git(std::vector<std::string> arguments,
                                                 const std::string& directory,

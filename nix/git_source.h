@@ -19,6 +19,7 @@ class GitSource : public PackageSource {
   explicit GitSource(PackageSourceOptions options);
 
   std::string Describe() const override;
+  std::string PublicUrl() const override;
   // A commit that is not on disk yet is fetched, since only this shows that it exists.
   absl::StatusOr<std::string> ResolveTag(const std::string& tag, const CallLimits& limits) override;
   absl::StatusOr<SourceRevision> Fetch(const std::string& revision, const Progress& on_progress,

@@ -48,7 +48,12 @@ class PackageSource {
   virtual ~PackageSource() = default;
 
   // For people: "path /x", "git https://...", "channel nixos-24.11 of https://...".
+  // Without a user name or password that the location may carry.
   virtual std::string Describe() const = 0;
+
+  // Where anybody can find the source, for an image's labels, without user name and password; "" for
+  // a source that means something on this machine only.
+  virtual std::string PublicUrl() const = 0;
 
   // The revision that a tag means now. Errors: NotFound for an unknown tag, the message naming tag
   // and source; Unavailable when the source cannot be reached; DeadlineExceeded, Cancelled.

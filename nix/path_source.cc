@@ -8,6 +8,8 @@
 
 namespace stowage {
 
+std::string PathSource::PublicUrl() const { return ""; }
+
 std::string PathSource::Describe() const { return absl::StrCat("path ", options_.location); }
 
 absl::StatusOr<std::string> PathSource::ResolveTag(const std::string& tag, const CallLimits&) {

@@ -12,6 +12,7 @@ class PathSource : public PackageSource {
   explicit PathSource(PackageSourceOptions options) : options_(std::move(options)) {}
 
   std::string Describe() const override;
+  std::string PublicUrl() const override;
   absl::StatusOr<std::string> ResolveTag(const std::string& tag, const CallLimits& limits) override;
   absl::StatusOr<SourceRevision> Fetch(const std::string& revision, const Progress& on_progress,
                                        const CallLimits& limits) override;

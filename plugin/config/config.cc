@@ -37,7 +37,11 @@ std::function<std::string(const toml::node&)> AbsolutePath(std::string& target,
     if (!node.is_string() || ((*text)[0] != '/' && !(may_be_empty && text->empty())))
       return may_be_empty ? "must be an absolute path, or \"\" for off"
                           : "must be an absolute path";
+    // overlayfs separates its options by these
+    if (text->find_first_of(":,\\") != std::string::npos)
+      return "must not contain ':', ',' or '\\'";
     target = *text;
+    while (target.size() > 1 && target.back() == '/') target.pop_back();
     return "";
   };
 }
@@ -66,12 +70,14 @@ std::function<std::string(const toml::node&)> Number(Integer& target, int64_t le
   };
 }
 
-std::function<std::string(const toml::node&)> Duration(absl::Duration& target) {
-  return [&target](const toml::node& node) -> std::string {
+std::function<std::string(const toml::node&)> Duration(absl::Duration& target,
+                                                       absl::Duration least) {
+  return [&target, least](const toml::node& node) -> std::string {
     absl::Duration value;
-    if (!node.is_string() || !absl::ParseDuration(node.as_string()->get(), &value) ||
-        value < absl::ZeroDuration())
+    if (!node.is_string() || !absl::ParseDuration(node.as_string()->get(), &value))
       return "must be a time like \"90s\", \"5m\" or \"2h\"";
+    if (value < least)
+      return absl::StrCat("must be a time of at least ", absl::FormatDuration(least));
     target = value;
     return "";
   };
@@ -124,11 +130,11 @@ std::vector<Key> KeysOf(Config& config) {
       {"layering", "min_layer_bytes", Number(config.layering.min_layer_bytes, 0, int64_t{1} << 50)},
       {"nix", "program_directory", AbsolutePath(config.nix.program_directory, true)},
       {"nix", "settings", TextList(config.nix.extra_settings)},
-      {"nix", "evaluation_timeout", Duration(config.evaluation_timeout)},
-      {"nix", "build_timeout", Duration(config.build_timeout)},
+      {"nix", "evaluation_timeout", Duration(config.evaluation_timeout, absl::Seconds(1))},
+      {"nix", "build_timeout", Duration(config.build_timeout, absl::Seconds(1))},
       {"nix", "concurrent_resolves", Number(config.concurrent_resolves, 1, 64)},
-      {"images", "tag_lifetime", Duration(config.tag_lifetime)},
-      {"images", "hold", Duration(config.hold)},
+      {"images", "tag_lifetime", Duration(config.tag_lifetime, absl::ZeroDuration())},
+      {"images", "hold", Duration(config.hold, absl::Seconds(10))},
       {"log", "level", LogLevel(config.log_level)},
   };
 }
@@ -162,7 +168,8 @@ absl::Status ReadTable(const std::vector<Key>& keys, const std::string& table,
                          absl::StrCat("unknown key '", std::string(name.str()), "' in [", table,
                                       "]; known are: ", Known(keys, table)));
     if (const std::string problem = found->read(node); !problem.empty())
-      return ConfigError(file, node.source(), absl::StrCat(table, ".", std::string(name.str()), " ", problem));
+      return ConfigError(file, node.source(),
+                         absl::StrCat(table, ".", std::string(name.str()), " ", problem));
   }
   return absl::OkStatus();
 }

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/annotate.h"
 #include "base/directory.h"
+#include "base/file_lock.h"
 #include "base/status_macros.h"
 #include "plugin/snapshots/peer_mounts.h"
 
@@ -59,7 +60,17 @@ absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Start(const Config& config, LogF
   return daemon;
 }
 
+absl::Status Daemon::Lock(const Config& config) {
+  STOWAGE_RETURN_IF_ERROR(MakeDirectories(config.state_directory));
+  STOWAGE_RETURN_IF_ERROR(MakeDirectories(config.gc_roots_directory));
+  STOWAGE_ASSIGN_OR_RETURN(state_lock_, LockFile(config.state_directory + "/lock"));
+  STOWAGE_ASSIGN_OR_RETURN(roots_lock_, LockFile(config.gc_roots_directory + "/lock"));
+  return absl::OkStatus();
+}
+
 absl::Status Daemon::Open(const Config& config) {
+  // Before anything is brought in line: what another daemon works on must not look left over.
+  STOWAGE_RETURN_IF_ERROR(Annotate(Lock(config), "is another stowaged running?"));
   STOWAGE_RETURN_IF_ERROR(MakeDirectories(config.nix.work_directory, 0700));
   STOWAGE_RETURN_IF_ERROR(MakeDirectories(config.source.cache_directory, 0700));
   LayerCatalogOptions catalog;
@@ -85,10 +96,16 @@ absl::Status Daemon::StartSnapshotter(const Config& config) {
   options.database_path = config.state_directory + "/stowage.db";
   options.warn = [log = log_](absl::string_view line) { log(LogLevel::kWarning, line); };
   STOWAGE_ASSIGN_OR_RETURN(snapshotter_, Snapshotter::Open(std::move(options), *catalog_));
-  snapshots_service_ = std::make_unique<SnapshotsService>(
-      *snapshotter_, [this](const std::string& peer, const std::vector<Mount>& mounts) {
-        return CheckVisible(peer, mounts);
-      });
+  const auto check_mounts = [this](const std::string& peer, const std::vector<Mount>& mounts) {
+    return UsesDirectory(mounts, catalog_->views().mountpoint()) ? CheckPeer(peer)
+                                                                 : absl::OkStatus();
+  };
+  const auto check_chain = [this](const std::string& peer, const std::string& chain_id) {
+    const auto chain = Digest::Parse(chain_id);
+    const bool ours = chain.ok() && catalog_->table().ChainLayers(*chain).ok();
+    return ours ? CheckPeer(peer) : absl::OkStatus();
+  };
+  snapshots_service_ = std::make_unique<SnapshotsService>(*snapshotter_, check_mounts, check_chain);
   STOWAGE_ASSIGN_OR_RETURN(snapshotter_server_, UnixGrpcServer::Start(config.snapshotter_socket,
                                                                       {snapshots_service_.get()}));
   snapshotter_peers_ = snapshotter_server_.get();
@@ -96,12 +113,10 @@ absl::Status Daemon::StartSnapshotter(const Config& config) {
   return absl::OkStatus();
 }
 
-absl::Status Daemon::CheckVisible(const std::string& peer, const std::vector<Mount>& mounts) const {
-  const std::string& mountpoint = catalog_->views().mountpoint();
+absl::Status Daemon::CheckPeer(const std::string& peer) const {
   const UnixGrpcServer* const server = snapshotter_peers_;
-  if (server == nullptr || !UsesDirectory(mounts, mountpoint)) return absl::OkStatus();
-  const std::optional<pid_t> process = server->PeerProcess(peer);
-  return process ? CheckPeerSees(*process, mountpoint) : absl::OkStatus();
+  const std::optional<pid_t> process = server == nullptr ? std::nullopt : server->PeerProcess(peer);
+  return process ? CheckPeerSees(*process, catalog_->views().mountpoint()) : absl::OkStatus();
 }
 
 absl::Status Daemon::StartRegistry(const Config& config) {
@@ -154,9 +169,9 @@ Daemon::~Daemon() {
     const absl::MutexLock lock(&mutex_);
     stopping_ = true;
   }
-  if (collector_.joinable()) collector_.join();
   // Whoever waits for a resolve is told before the servers wait for their calls to end.
   if (resolver_ != nullptr) resolver_->Cancel();
+  if (collector_.joinable()) collector_.join();
   control_server_.reset();
   snapshotter_server_.reset();
   if (registry_ != nullptr) registry_->Stop(absl::Now() + kDrainTime);

@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "base/log.h"
+#include "base/unique_fd.h"
 #include "plugin/config/config.h"
 #include "plugin/daemon/control_service.h"
 #include "plugin/images/image_resolver.h"
@@ -39,15 +40,19 @@ class Daemon {
 
  private:
   explicit Daemon(LogFunction log) : log_(std::move(log)) {}
+  absl::Status Lock(const Config& config);
   absl::Status Open(const Config& config);
   absl::Status StartSnapshotter(const Config& config);
   absl::Status StartRegistry(const Config& config);
   absl::Status StartControl(const Config& config);
-  absl::Status CheckVisible(const std::string& peer, const std::vector<Mount>& mounts) const;
+  // Whether the process at the other end of a snapshotter connection sees the FUSE mount.
+  absl::Status CheckPeer(const std::string& peer) const;
   void CollectInBackground();
 
   const LogFunction log_;
   // In the order of construction; destroyed the other way round.
+  UniqueFd state_lock_;
+  UniqueFd roots_lock_;
   std::unique_ptr<LayerCatalog> catalog_;
   std::unique_ptr<ImageTable> images_;
   std::unique_ptr<ImageResolver> resolver_;

@@ -60,6 +60,18 @@ bool Shows(const MountInfo& entry, const std::string& mountpoint, int64_t view_n
   return false;
 }
 
+// Removes the files of a directory whose names are none of these numbers.
+absl::Status RemoveAllBut(const std::vector<int64_t>& numbers, const std::string& directory) {
+  const absl::flat_hash_set<int64_t> keep(numbers.begin(), numbers.end());
+  STOWAGE_ASSIGN_OR_RETURN(const std::vector<std::string> files, ListDirectory(directory));
+  for (const std::string& file : files) {
+    int64_t number;
+    if (absl::SimpleAtoi(file, &number) && keep.contains(number)) continue;
+    STOWAGE_RETURN_IF_ERROR(RemoveTree(absl::StrCat(directory, "/", file)));
+  }
+  return absl::OkStatus();
+}
+
 bool Exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
 
 }  // namespace
@@ -153,30 +165,25 @@ absl::StatusOr<bool> FuseViews::MountsName(const std::string& name) {
   });
 }
 
-absl::Status FuseViews::RemoveUnneeded() {
+absl::StatusOr<bool> FuseViews::RemoveUnneeded() {
   STOWAGE_ASSIGN_OR_RETURN(const std::vector<int64_t> views, layers_.UnneededViews());
+  bool left = false;
   for (const int64_t view : views) {
     STOWAGE_ASSIGN_OR_RETURN(const bool in_use, InUse(view));
+    left |= in_use;
     if (in_use) continue;
     {
       const absl::MutexLock lock(&mutex_);
       absl::erase_if(written_, [view](const auto& entry) { return entry.second == view; });
     }
-    // The row goes first: without it the number is never given out again, and a file left behind is
-    // found below.
+    // The row goes first: the number is never given out again, and the file goes below.
     STOWAGE_RETURN_IF_ERROR(layers_.ForgetView(view));
-    STOWAGE_RETURN_IF_ERROR(RemoveTree(ViewFile(view)));
   }
-  STOWAGE_ASSIGN_OR_RETURN(const std::vector<int64_t> needed, layers_.NeededObjects());
-  const absl::flat_hash_set<int64_t> keep(needed.begin(), needed.end());
-  STOWAGE_ASSIGN_OR_RETURN(const std::vector<std::string> files,
-                           ListDirectory(options_.state_directory + "/objects"));
-  for (const std::string& file : files) {
-    int64_t number;
-    if (absl::SimpleAtoi(file, &number) && keep.contains(number)) continue;
-    STOWAGE_RETURN_IF_ERROR(RemoveTree(absl::StrCat(options_.state_directory, "/objects/", file)));
-  }
-  return absl::OkStatus();
+  STOWAGE_ASSIGN_OR_RETURN(const std::vector<int64_t> known_views, layers_.Views());
+  STOWAGE_RETURN_IF_ERROR(RemoveAllBut(known_views, options_.state_directory + "/views"));
+  STOWAGE_ASSIGN_OR_RETURN(const std::vector<int64_t> objects, layers_.NeededObjects());
+  STOWAGE_RETURN_IF_ERROR(RemoveAllBut(objects, options_.state_directory + "/objects"));
+  return left;
 }
 
 }  // namespace stowage

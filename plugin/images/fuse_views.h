@@ -44,7 +44,8 @@ class FuseViews {
 
   // Removes views of layers without roots that no mount uses, and index files that nothing needs.
   // No layer may be recorded meanwhile.
-  absl::Status RemoveUnneeded();
+  // Returns whether some stay because they are mounted.
+  absl::StatusOr<bool> RemoveUnneeded();
 
   // True if the options of some mount on this node contain `name`, a text that occurs in no other
   // place.

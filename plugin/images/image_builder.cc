@@ -1,6 +1,7 @@
 #include "plugin/images/image_builder.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -177,9 +178,11 @@ absl::Status ImageBuilder::HashLayers(const ImageBuildRequest& request, const Re
 
 absl::StatusOr<LayerRecord> ImageBuilder::WriteProfileLayer(const Profile& profile,
                                                             const Digest& content_key) {
+  // A name of this call's own: two references can need one profile at the same time. What a crash
+  // leaves is removed by LayerCatalog.
+  static std::atomic<uint64_t> calls = 0;
   const std::string fresh =
-      absl::StrCat(options_.state_directory, "/profiles/new-", content_key.hex());
-  STOWAGE_RETURN_IF_ERROR(RemoveTree(fresh));
+      absl::StrCat(options_.state_directory, "/profiles/new-", ::getpid(), "-", ++calls);
   STOWAGE_RETURN_IF_ERROR(WriteProfile(profile, fresh));
   STOWAGE_ASSIGN_OR_RETURN(const LayerArchive archive, LayerArchive::ForDirectory(fresh));
   STOWAGE_ASSIGN_OR_RETURN(const LayerDigest digest, archive.Hash(nullptr));
@@ -257,8 +260,8 @@ ImageDescription ImageBuilder::Describe(const ImageBuildRequest& request,
     image.environment.push_back("SSL_CERT_FILE=/etc/ssl/certs/ca-bundle.crt");
   image.labels["io.stowage.reference"] = absl::StrCat("nix/", request.reference.name());
   image.labels["org.opencontainers.image.title"] = request.reference.name();
-  if (request.source_is_public) {
-    image.labels["org.opencontainers.image.source"] = request.source;
+  if (!request.source_url.empty()) {
+    image.labels["org.opencontainers.image.source"] = request.source_url;
     image.labels["org.opencontainers.image.revision"] = request.revision;
   }
   return image;

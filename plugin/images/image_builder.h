@@ -29,9 +29,8 @@ struct RealisedPackage {
 struct ImageBuildRequest {
   ImageReference reference;
   Digest cache_key;
-  // For people and, unless it is private to this machine, for the image's labels.
-  std::string source;
-  bool source_is_public;
+  std::string source;      // for people
+  std::string source_url;  // for the image's labels; "" if it means something on this machine only
   std::string revision;
   // In the image's order: what was asked for, then the shell's, then the always added ones; no path
   // twice.

@@ -35,9 +35,34 @@ std::string EvaluationIdentity(const Evaluation& evaluation) {
   return DelimitedDigest(texts).ToString();
 }
 
+// Runs at one time, those that wait for a slot included; a thread each. More are refused.
+constexpr size_t kMaxRuns = 64;
+
 absl::string_view FirstLine(absl::string_view text) { return text.substr(0, text.find('\n')); }
 
 }  // namespace
+
+// A place among the runs that use Nix; waits for one. Runs that find their image known need none,
+// so that they never wait behind builds.
+class ImageResolver::Slot {
+ public:
+  explicit Slot(ImageResolver& resolver) : resolver_(resolver) {
+    const auto free = [&resolver]() ABSL_SHARED_LOCKS_REQUIRED(resolver.mutex_) {
+      return resolver.free_slots_ > 0;
+    };
+    const absl::MutexLock lock(&resolver.mutex_, absl::Condition(&free));
+    --resolver.free_slots_;
+  }
+  ~Slot() {
+    const absl::MutexLock lock(&resolver_.mutex_);
+    ++resolver_.free_slots_;
+  }
+  Slot(const Slot&) = delete;
+  Slot& operator=(const Slot&) = delete;
+
+ private:
+  ImageResolver& resolver_;
+};
 
 // One resolving of one reference, from tag to recorded image.
 class ImageResolver::Run {
@@ -127,7 +152,8 @@ absl::StatusOr<ResolvedImage> ImageResolver::Run::Execute() {
                                                 resolver_.source_->Describe())));
   const auto revision = resolver_.source_->ResolveTag(
       reference_.tag(), Limits(resolver_.options_.evaluation_timeout));
-  if (absl::IsUnavailable(revision.status())) return StaleImage(revision.status());
+  if (absl::IsUnavailable(revision.status()) || absl::IsDeadlineExceeded(revision.status()))
+    return StaleImage(revision.status());
   if (!revision.ok()) return revision.status();
   return FromRevision(*revision);
 }
@@ -138,6 +164,7 @@ absl::StatusOr<ResolvedImage> ImageResolver::Run::FromRevision(const std::string
     if (std::optional<ImageRecord> image = Known(CacheKey(revision)))
       return Finish(*std::move(image), revision, true);
   }
+  const Slot slot(resolver_);
   const auto fetched = [&](absl::string_view line) { job_.Report(Line(Phase::kSource, line)); };
   STOWAGE_ASSIGN_OR_RETURN(
       const SourceRevision source,
@@ -210,9 +237,12 @@ absl::StatusOr<ImageRecord> ImageResolver::Run::Assemble(std::vector<RealisedPac
   std::vector<StorePath> roots;
   for (const RealisedPackage& package : packages) roots.push_back(package.out_path);
   STOWAGE_ASSIGN_OR_RETURN(Closure closure, resolver_.closures_->Read(roots));
-  const bool is_public = resolver_.options_.source.kind != PackageSourceKind::kPath;
-  const ImageBuildRequest request = {reference_,        cache_key, resolver_.source_->Describe(),
-                                     is_public,         revision,  std::move(packages),
+  const ImageBuildRequest request = {reference_,
+                                     cache_key,
+                                     resolver_.source_->Describe(),
+                                     resolver_.source_->PublicUrl(),
+                                     revision,
+                                     std::move(packages),
                                      std::move(closure)};
   return resolver_.builder_.Build(request,
                                   [this](ResolveProgress event) { job_.Report(std::move(event)); });
@@ -246,17 +276,20 @@ ImageResolver::ImageResolver(ImageResolverOptions options, LayerCatalog& catalog
       evaluator_(options_.nix),
       realiser_(options_.nix),
       builder_(options_.builder, catalog, images),
-      pool_(options_.concurrent_resolves) {}
+      free_slots_(options_.concurrent_resolves),
+      pool_(kMaxRuns) {}
 
 ImageResolver::~ImageResolver() { Cancel(); }
 
 std::optional<ResolvedImage> ImageResolver::Remembered(const ImageReference& reference) {
   auto tag = images_.FindTag(reference.name(), reference.tag());
   if (!tag.ok() || tag->resolved_at + options_.tag_lifetime < absl::Now()) return std::nullopt;
-  const auto layers = images_.Layers(tag->image.id);
-  if (!layers.ok() || !catalog_.CheckPresent(*layers).ok()) return std::nullopt;
-  if (!images_.HoldImage(tag->image.manifest_digest, absl::Now() + options_.builder.hold).ok())
-    return std::nullopt;
+  // Held first and looked at then: in this order the collector cannot come in between. Roots
+  // protect the store paths, so these are not looked at one by one.
+  const Digest& manifest = tag->image.manifest_digest;
+  if (!images_.HoldImage(manifest, absl::Now(), options_.builder.hold).ok()) return std::nullopt;
+  const auto complete = images_.Complete(manifest);
+  if (!complete.ok() || !*complete) return std::nullopt;
   std::vector<std::string> warnings = tag->image.summary.warnings;
   return ResolvedImage{std::move(tag->image), reference.tag(), tag->revision, true,
                        std::move(warnings)};
@@ -265,10 +298,15 @@ std::optional<ResolvedImage> ImageResolver::Remembered(const ImageReference& ref
 std::shared_ptr<ResolveJob> ImageResolver::Resolve(const ImageReference& reference) {
   const std::string key = reference.ToString();
   const absl::MutexLock lock(&mutex_);
-  std::shared_ptr<ResolveJob>& job = running_[key];
-  if (job != nullptr) return job;
-  job = std::make_shared<ResolveJob>();
-  pool_.Submit([this, reference, job = job] { Work(reference, job); });
+  if (const auto running = running_.find(key); running != running_.end()) return running->second;
+  auto job = std::make_shared<ResolveJob>();
+  if (running_.size() >= kMaxRuns) {
+    job->Finish(absl::ResourceExhaustedError(
+        absl::StrCat(kMaxRuns, " images are being resolved at this moment; try again in a while")));
+    return job;
+  }
+  running_[key] = job;
+  pool_.Submit([this, reference, job] { Work(reference, job); });
   return job;
 }
 

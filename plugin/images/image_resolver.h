@@ -34,7 +34,7 @@ struct ImageResolverOptions {
   absl::Duration tag_lifetime;
   absl::Duration evaluation_timeout;
   absl::Duration build_timeout;
-  size_t concurrent_resolves = 4;
+  size_t concurrent_resolves = 4;  // that use Nix at the same time
 };
 
 // Turns references into images: tag to revision, evaluation, realisation, closure, image, each step
@@ -62,6 +62,7 @@ class ImageResolver {
 
  private:
   class Run;
+  class Slot;
 
   ImageResolver(ImageResolverOptions options, LayerCatalog& catalog, ImageTable& images,
                 LogFunction log, std::unique_ptr<PackageSource> source,
@@ -83,6 +84,7 @@ class ImageResolver {
   // Owners of a job: this map until it is finished, its run, and those who wait.
   absl::flat_hash_map<std::string, std::shared_ptr<ResolveJob>> running_ ABSL_GUARDED_BY(mutex_);
   uint64_t runs_ ABSL_GUARDED_BY(mutex_) = 0;
+  size_t free_slots_ ABSL_GUARDED_BY(mutex_);
   ThreadPool pool_;  // last: its destructor waits for runs that use the members above
 };
 

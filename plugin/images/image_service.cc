@@ -2,17 +2,33 @@
 
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/parallel.h"
 #include "base/status_macros.h"
 #include "nix/image_reference.h"
 
 namespace stowage {
+namespace {
+
+// A mirror sees every name of the host that it stands for. Only nix/... of another registry's names
+// is ours; docker.io/grafana/grafana must never become the package grafana.
+absl::Status CheckOurs(const ManifestRequest& request) {
+  const absl::string_view host = request.mirror_of;
+  const bool our_host = host.empty() || host == "nix" || host == "nix.local" ||
+                        absl::StartsWith(host, "nix:") || absl::StartsWith(host, "nix.local:");
+  if (our_host || absl::StartsWith(request.name, "nix/")) return absl::OkStatus();
+  return absl::NotFoundError(absl::StrCat(host, "/", request.name,
+                                          " is not a Nix reference: those are ", host, "/nix/..."));
+}
+
+}  // namespace
 
 size_t ImageService::AvailableThreads() { return 2 * AvailableCpus(); }
 
 void ImageService::ResolveManifest(const ManifestRequest& request,
                                    std::function<void(absl::StatusOr<DocumentPointer>)> done) {
+  if (absl::Status ours = CheckOurs(request); !ours.ok()) return done(ours);
   const auto reference = ImageReference::FromRepository(request.name, request.tag);
   if (!reference.ok()) return done(reference.status());
   if (const std::optional<ResolvedImage> image = resolver_.Remembered(*reference))
@@ -26,16 +42,21 @@ void ImageService::ResolveManifest(const ManifestRequest& request,
 
 absl::StatusOr<DocumentPointer> ImageService::FindManifest(const Digest& digest) {
   STOWAGE_ASSIGN_OR_RETURN(DocumentPointer manifest, images_.FindManifest(digest));
-  STOWAGE_RETURN_IF_ERROR(images_.HoldImage(digest, absl::Now() + hold_));
-  return manifest;
+  // Held first and looked at then: in this order the collector cannot come in between.
+  STOWAGE_RETURN_IF_ERROR(images_.HoldImage(digest, absl::Now(), hold_));
+  STOWAGE_ASSIGN_OR_RETURN(const bool complete, images_.Complete(digest));
+  if (complete) return manifest;
+  return absl::NotFoundError(
+      absl::StrCat("the store paths of ", digest.ToString(),
+                   " are not held any longer: pull the image by its tag again"));
 }
 
 absl::StatusOr<Blob> ImageService::FindBlob(const Digest& digest) {
   auto document = images_.FindBlob(digest);
   if (document.ok()) return Blob(*std::move(document));
   if (!absl::IsNotFound(document.status())) return document.status();
+  STOWAGE_RETURN_IF_ERROR(images_.HoldLayer(digest, absl::Now(), hold_));
   STOWAGE_ASSIGN_OR_RETURN(std::shared_ptr<const LayerArchive> archive, catalog_.Archive(digest));
-  STOWAGE_RETURN_IF_ERROR(images_.HoldLayer(digest, absl::Now() + hold_));
   return Blob(std::move(archive));
 }
 

@@ -17,9 +17,6 @@ constexpr int64_t kBlobKind = 1;
 constexpr absl::string_view kColumns =
     "images.id,cache_key,images.name,manifest_digest,config_digest,chain_id,summary";
 
-// Holds are extended in steps, so that a busy tag does not write to the database on every request.
-constexpr absl::Duration kHoldStep = absl::Minutes(5);
-
 std::string EncodeSummary(const ImageSummary& summary) {
   return json{{"source", summary.source},
               {"revision", summary.revision},
@@ -222,24 +219,45 @@ absl::StatusOr<std::vector<ReferrerRecord>> ImageTable::Referrers(const Digest& 
   }
 }
 
-absl::Status ImageTable::HoldImage(const Digest& manifest, absl::Time until) {
+absl::Status ImageTable::Extend(absl::string_view which, const Digest& digest, absl::Time now,
+                                absl::Duration hold) {
   const absl::MutexLock lock(&mutex_);
-  STOWAGE_ASSIGN_OR_RETURN(
-      SqliteStatement update,
-      database_.Prepare("UPDATE layers SET hold_until=?1 WHERE hold_until<?2 AND id IN (SELECT "
-                        "layer_id FROM image_layers "
-                        "JOIN images ON images.id=image_id WHERE manifest_digest=?3)"));
-  update.Bind(1, absl::ToUnixNanos(until)).Bind(2, absl::ToUnixNanos(until - kHoldStep));
-  return update.Bind(3, manifest.ToString()).Run();
+  const std::string condition =
+      absl::StrCat(" FROM layers WHERE hold_until<?2 AND ", which, " LIMIT 1");
+  STOWAGE_ASSIGN_OR_RETURN(SqliteStatement due, database_.Prepare("SELECT 1" + condition));
+  const int64_t renew_before = absl::ToUnixNanos(now + hold - hold / 4);
+  STOWAGE_ASSIGN_OR_RETURN(const bool any,
+                           due.Bind(1, digest.ToString()).Bind(2, renew_before).Step());
+  due.Reset();
+  // An UPDATE takes the writer's lock even if it finds nothing to change.
+  if (!any) return absl::OkStatus();
+  STOWAGE_ASSIGN_OR_RETURN(SqliteStatement update,
+                           database_.Prepare(absl::StrCat(
+                               "UPDATE layers SET hold_until=?3 WHERE hold_until<?2 AND ", which)));
+  update.Bind(1, digest.ToString()).Bind(2, renew_before);
+  return update.Bind(3, absl::ToUnixNanos(now + hold)).Run();
 }
 
-absl::Status ImageTable::HoldLayer(const Digest& diff_id, absl::Time until) {
+absl::Status ImageTable::HoldImage(const Digest& manifest, absl::Time now, absl::Duration hold) {
+  return Extend(
+      "id IN (SELECT layer_id FROM image_layers JOIN images ON images.id=image_id "
+      "WHERE manifest_digest=?1)",
+      manifest, now, hold);
+}
+
+absl::Status ImageTable::HoldLayer(const Digest& diff_id, absl::Time now, absl::Duration hold) {
+  return Extend("diff_id=?1", diff_id, now, hold);
+}
+
+absl::StatusOr<bool> ImageTable::Complete(const Digest& manifest) {
   const absl::MutexLock lock(&mutex_);
   STOWAGE_ASSIGN_OR_RETURN(
-      SqliteStatement update,
-      database_.Prepare("UPDATE layers SET hold_until=?1 WHERE hold_until<?2 AND diff_id=?3"));
-  update.Bind(1, absl::ToUnixNanos(until)).Bind(2, absl::ToUnixNanos(until - kHoldStep));
-  return update.Bind(3, diff_id.ToString()).Run();
+      SqliteStatement query,
+      database_.Prepare(
+          "SELECT 1 FROM images JOIN image_layers ON image_id=images.id JOIN layers ON "
+          "layers.id=layer_id WHERE manifest_digest=?1 AND rooted=0 LIMIT 1"));
+  STOWAGE_ASSIGN_OR_RETURN(const bool lacking, query.Bind(1, manifest.ToString()).Step());
+  return !lacking;
 }
 
 }  // namespace stowage

@@ -8,6 +8,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
@@ -75,13 +76,19 @@ class ImageTable {
   absl::StatusOr<DocumentPointer> FindBlob(const Digest& digest);
   absl::StatusOr<std::vector<ReferrerRecord>> Referrers(const Digest& subject);
 
-  // Keep the layers of an image, or one layer, from being collected until then. No write when it
-  // was done a short while ago.
-  absl::Status HoldImage(const Digest& manifest, absl::Time until);
-  absl::Status HoldLayer(const Digest& diff_id, absl::Time until);
+  // Keep the layers of an image, or one layer, from being collected for `hold` from `now` on.
+  // Written at most four times in that time, so that a busy image costs a look-up.
+  absl::Status HoldImage(const Digest& manifest, absl::Time now, absl::Duration hold);
+  absl::Status HoldLayer(const Digest& diff_id, absl::Time now, absl::Duration hold);
+
+  // Whether every layer of the images with this manifest has its roots; true for a manifest of no
+  // image.
+  absl::StatusOr<bool> Complete(const Digest& manifest);
 
  private:
   explicit ImageTable(SqliteDatabase database) : database_(std::move(database)) {}
+  absl::Status Extend(absl::string_view which, const Digest& digest, absl::Time now,
+                      absl::Duration hold);
   absl::StatusOr<DocumentPointer> FindDocument(const Digest& digest, int64_t kind);
   absl::Status InsertDocument(const Document& document, int64_t kind)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "base/annotate.h"
@@ -18,9 +19,9 @@
 namespace stowage {
 namespace {
 
-// An archive of 10,000 files is some hundred kilobytes; a pull reads all layers of an image at
-// about the same time.
-constexpr size_t kKeptArchives = 256;
+// An archive of 10,000 files is some hundred kilobytes and a descriptor; a pull reads all layers of
+// an image at about the same time.
+constexpr size_t kKeptArchives = 128;
 
 // The name under which GcRoots keeps a layer's roots.
 std::string RootHolder(const LayerRecord& layer) { return layer.content_key.hex(); }
@@ -48,8 +49,24 @@ absl::StatusOr<std::unique_ptr<LayerCatalog>> LayerCatalog::Open(
       new LayerCatalog(options, std::move(table), std::move(views)));
   STOWAGE_RETURN_IF_ERROR(
       Annotate(catalog->ReconcileRoots(), "compare the GC roots with the database"));
-  STOWAGE_RETURN_IF_ERROR(Annotate(catalog->RemoveUnneededProfiles(), "clean up profiles"));
+  STOWAGE_RETURN_IF_ERROR(
+      Annotate(catalog->RemoveUnneededProfiles().status(), "clean up profiles"));
   return catalog;
+}
+
+// Roots were lost (power failure, a person who removed the directory) while snapshots may need
+// them.
+absl::Status LayerCatalog::RootAgain(const LayerRecord& layer) {
+  STOWAGE_ASSIGN_OR_RETURN(const std::vector<ObjectRecord> objects, table_->Objects({layer.id}));
+  STOWAGE_ASSIGN_OR_RETURN(const UniqueFd store,
+                           OpenAt(AT_FDCWD, options_.store_directory, O_PATH | O_DIRECTORY));
+  std::vector<StorePath> paths;
+  for (const ObjectRecord& object : objects) {
+    STOWAGE_RETURN_IF_ERROR(CheckExists(store.get(), object.base_name, options_.store_directory));
+    STOWAGE_ASSIGN_OR_RETURN(StorePath path, StorePath::FromBaseName(object.base_name));
+    paths.push_back(std::move(path));
+  }
+  return gc_roots_.Add(RootHolder(layer), paths);
 }
 
 absl::Status LayerCatalog::ReconcileRoots() {
@@ -60,10 +77,12 @@ absl::Status LayerCatalog::ReconcileRoots() {
   absl::flat_hash_set<std::string> claimed;
   std::vector<int64_t> lost;
   for (const LayerRecord& layer : rooted) {
-    if (layer.kind == LayerKind::kStorePaths && !present.contains(RootHolder(layer))) {
-      lost.push_back(layer.id);
-    } else {
+    const bool has_roots = layer.kind == LayerKind::kProfile ||
+                           present.contains(RootHolder(layer)) || RootAgain(layer).ok();
+    if (has_roots) {
       claimed.insert(RootHolder(layer));
+    } else {
+      lost.push_back(layer.id);
     }
   }
   STOWAGE_RETURN_IF_ERROR(table_->SetRooted(lost, false));
@@ -102,6 +121,10 @@ absl::Status LayerCatalog::CheckPresent(absl::Span<const int64_t> layers) {
 }
 
 absl::StatusOr<std::shared_ptr<const LayerArchive>> LayerCatalog::Archive(const Digest& diff_id) {
+  STOWAGE_ASSIGN_OR_RETURN(const LayerRecord layer, table_->FindByDiffId(diff_id));
+  if (!layer.rooted)
+    return absl::NotFoundError(absl::StrCat("layer ", diff_id.ToString(),
+                                            " is not held any longer: pull the image again"));
   {
     const absl::MutexLock lock(&mutex_);
     const auto found = std::find_if(archives_.begin(), archives_.end(),
@@ -111,10 +134,6 @@ absl::StatusOr<std::shared_ptr<const LayerArchive>> LayerCatalog::Archive(const 
       return archives_.back().second;
     }
   }
-  STOWAGE_ASSIGN_OR_RETURN(const LayerRecord layer, table_->FindByDiffId(diff_id));
-  if (!layer.rooted)
-    return absl::NotFoundError(absl::StrCat("layer ", diff_id.ToString(),
-                                            " is not held any longer: pull the image again"));
   std::vector<std::string> base_names;
   STOWAGE_ASSIGN_OR_RETURN(const std::vector<ObjectRecord> objects, table_->Objects({layer.id}));
   for (const ObjectRecord& object : objects) base_names.push_back(object.base_name);
@@ -179,31 +198,40 @@ absl::Status LayerCatalog::RemoveUnneededProfiles() {
   STOWAGE_ASSIGN_OR_RETURN(const std::vector<LayerRecord> rooted, table_->RootedLayers());
   absl::flat_hash_set<std::string> needed;
   for (const LayerRecord& layer : rooted) needed.insert(layer.diff_id.hex());
+  bool left = false;
   for (const std::string& name : names) {
     if (needed.contains(name)) continue;
     STOWAGE_ASSIGN_OR_RETURN(const bool mounted, views_->MountsName(name));
+    left |= mounted;
     if (!mounted) STOWAGE_RETURN_IF_ERROR(RemoveTree(absl::StrCat(directory, "/", name)));
   }
-  return absl::OkStatus();
+  return left;
 }
 
 absl::StatusOr<size_t> LayerCatalog::Collect(absl::Time now) {
-  const absl::MutexLock keep_recording_away(&collecting_);
+  // Not waited for: with a writer waiting, no further image could be made.
+  if (!collecting_.TryLock()) return 0;
+  const auto unlock = absl::MakeCleanup([this] { collecting_.Unlock(); });
   STOWAGE_ASSIGN_OR_RETURN(const std::vector<LayerRecord> unneeded,
                            table_->TakeUnneededLayers(now));
-  if (unneeded.empty()) return 0;
+  if (unneeded.empty() && !files_left_) return 0;
+  files_left_ = true;  // until all of it went well
   // The claims are gone already: should this end here, the next start finds roots that nobody
   // claims.
+  absl::Status status;
   for (const LayerRecord& layer : unneeded) {
-    if (layer.kind == LayerKind::kStorePaths)
-      STOWAGE_RETURN_IF_ERROR(gc_roots_.Remove(RootHolder(layer)));
+    if (layer.kind == LayerKind::kStorePaths) status.Update(gc_roots_.Remove(RootHolder(layer)));
   }
   {
     const absl::MutexLock lock(&mutex_);
     archives_.clear();
   }
-  STOWAGE_RETURN_IF_ERROR(views_->RemoveUnneeded());
-  STOWAGE_RETURN_IF_ERROR(RemoveUnneededProfiles());
+  const absl::StatusOr<bool> views_left = views_->RemoveUnneeded();
+  status.Update(views_left.status());
+  const absl::StatusOr<bool> profiles_left = RemoveUnneededProfiles();
+  status.Update(profiles_left.status());
+  STOWAGE_RETURN_IF_ERROR(status);
+  files_left_ = *views_left || *profiles_left;
   return unneeded.size();
 }
 

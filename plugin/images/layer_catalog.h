@@ -74,7 +74,8 @@ class LayerCatalog : public RemoteLayers {
         views_(std::move(views)),
         gc_roots_(options_.gc_roots_directory) {}
   absl::Status ReconcileRoots();
-  absl::Status RemoveUnneededProfiles();
+  absl::Status RootAgain(const LayerRecord& layer);
+  absl::StatusOr<bool> RemoveUnneededProfiles();
 
   const LayerCatalogOptions options_;
   const std::unique_ptr<LayerTable> table_;
@@ -82,6 +83,8 @@ class LayerCatalog : public RemoteLayers {
   GcRoots gc_roots_;
   std::function<void()> wake_;
   absl::Mutex collecting_;
+  // A clean-up was interrupted, or something was still mounted; at first, unknown.
+  bool files_left_ ABSL_GUARDED_BY(collecting_) = true;
   absl::Mutex mutex_;
   // Most recently used last.
   std::vector<std::pair<Digest, std::shared_ptr<const LayerArchive>>> archives_

@@ -271,8 +271,14 @@ absl::StatusOr<std::vector<LayerRecord>> LayerTable::RootedLayers() {
 absl::StatusOr<std::vector<int64_t>> LayerTable::UnneededViews() {
   const absl::MutexLock lock(&mutex_);
   return Numbers(
-      "SELECT DISTINCT view_number FROM view_layers JOIN layers ON id=layer_id WHERE rooted=0 "
+      "SELECT DISTINCT view_number FROM view_layers JOIN layers ON id=layer_id WHERE rooted=0 AND "
+      "NOT EXISTS(SELECT 1 FROM snapshot_layers WHERE snapshot_layers.layer_id=layers.id) "
       "ORDER BY view_number");
+}
+
+absl::StatusOr<std::vector<int64_t>> LayerTable::Views() {
+  const absl::MutexLock lock(&mutex_);
+  return Numbers("SELECT number FROM views ORDER BY number");
 }
 
 absl::Status LayerTable::ForgetView(int64_t number) {

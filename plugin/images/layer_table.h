@@ -73,6 +73,7 @@ class LayerTable {
   // Views of which some layer has no roots any longer.
   absl::StatusOr<std::vector<int64_t>> UnneededViews();
   absl::Status ForgetView(int64_t number);
+  absl::StatusOr<std::vector<int64_t>> Views();
   // Numbers of the objects that a layer with roots or a view shows.
   absl::StatusOr<std::vector<int64_t>> NeededObjects();
 

@@ -24,6 +24,7 @@ absl::Status MountTable::Refresh() {
   pollfd change = {fd_.get(), POLLPRI, 0};
   if (::poll(&change, 1, 0) < 0) return absl::ErrnoToStatus(errno, "poll mountinfo");
   if (read_ && (change.revents & (POLLPRI | POLLERR)) == 0) return absl::OkStatus();
+  read_ = false;  // the change is taken note of; should reading fail now, it must be tried again
   if (::lseek(fd_.get(), 0, SEEK_SET) < 0) return absl::ErrnoToStatus(errno, "read mountinfo");
   std::string text;
   char buffer[1 << 16];

@@ -70,7 +70,7 @@ absl::StatusOr<std::vector<Mount>> SnapshotsService::Checked(
     const grpc::ServerContext& context, const std::string& key,
     absl::StatusOr<std::vector<Mount>> mounts) {
   if (!mounts.ok()) return mounts;
-  const absl::Status visible = check_(context.peer(), *mounts);
+  const absl::Status visible = check_mounts_(context.peer(), *mounts);
   if (visible.ok()) return mounts;
   // The caller will not know the key; a retry must find it free. Should this fail, garbage
   // collection finds a snapshot that containerd does not know.
@@ -101,7 +101,7 @@ grpc::Status SnapshotsService::Mounts(grpc::ServerContext* context,
                                       api::MountsResponse* response) {
   const auto mounts = snapshotter_.Mounts(request->key());
   if (mounts.ok()) {
-    if (const absl::Status visible = check_(context->peer(), *mounts); !visible.ok())
+    if (const absl::Status visible = check_mounts_(context->peer(), *mounts); !visible.ok())
       return ToGrpcStatus(visible);
   }
   return Fill(mounts, *response);

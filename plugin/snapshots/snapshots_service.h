@@ -25,12 +25,22 @@ class SnapshotsService final : public containerd::services::snapshots::v1::Snaps
   using MountCheck =
       std::function<absl::Status(const std::string& peer, const std::vector<Mount>& mounts)>;
 
-  // snapshotter must outlive the service. check: asked before mounts are handed out.
+  // Whether the client may get a remote snapshot for this chain; an error is the call's answer, so
+  // that what could never be mounted fails when the image is pulled.
+  using ChainCheck =
+      std::function<absl::Status(const std::string& peer, const std::string& chain_id)>;
+
+  // snapshotter must outlive the service. check_mounts: asked before mounts are handed out.
+  // check_chain: asked before Prepare with containerd.io/snapshot.ref.
   explicit SnapshotsService(
       Snapshotter& snapshotter,
-      MountCheck check = [](const std::string&,
-                            const std::vector<Mount>&) { return absl::OkStatus(); })
-      : snapshotter_(snapshotter), check_(std::move(check)) {}
+      MountCheck check_mounts = [](const std::string&,
+                                   const std::vector<Mount>&) { return absl::OkStatus(); },
+      ChainCheck check_chain = [](const std::string&,
+                                  const std::string&) { return absl::OkStatus(); })
+      : snapshotter_(snapshotter),
+        check_mounts_(std::move(check_mounts)),
+        check_chain_(std::move(check_chain)) {}
 
   grpc::Status Prepare(
       grpc::ServerContext* context,
@@ -73,7 +83,8 @@ class SnapshotsService final : public containerd::services::snapshots::v1::Snaps
                                              absl::StatusOr<std::vector<Mount>> mounts);
 
   Snapshotter& snapshotter_;
-  const MountCheck check_;
+  const MountCheck check_mounts_;
+  const ChainCheck check_chain_;
 };
 
 }  // namespace stowage

@@ -17,13 +17,14 @@ CREATE TABLE objects(
 -- Layers that were hashed here. Remembered for ever: the same content key always has the same diff_id.
 CREATE TABLE layers(
   id INTEGER PRIMARY KEY AUTOINCREMENT,
-  content_key TEXT NOT NULL UNIQUE,   -- see plugin/images/layer_content_key.h
+  content_key TEXT NOT NULL UNIQUE,   -- see ContentKey in plugin/images/image_builder.cc
   kind INTEGER NOT NULL,              -- 0 store paths, 1 profile
   diff_id TEXT NOT NULL,
   size_bytes INTEGER NOT NULL,
   rooted INTEGER NOT NULL DEFAULT 0,  -- 1: GC roots for the layer's store paths exist
   hold_until INTEGER NOT NULL DEFAULT 0);  -- the roots stay at least until then
 CREATE INDEX layers_by_diff_id ON layers(diff_id);
+CREATE INDEX layers_by_hold ON layers(hold_until) WHERE rooted=1;
 
 CREATE TABLE layer_objects(
   layer_id INTEGER NOT NULL REFERENCES layers(id),

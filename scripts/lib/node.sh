@@ -43,6 +43,7 @@ start_node() {
   port=$(free_port)
   registry=127.0.0.1:$port
   mkdir -p "$scratch/fs" "$scratch/state" "$scratch/logs"
+  nix-store --init # on a fresh machine Nix has not made /nix/store yet
   fill_in containerd.toml > "$scratch/containerd.toml"
   fill_in stowage.toml "PORT=$port" "SOURCE_KIND=$1" "SOURCE_LOCATION=$2" "NIX_SETTINGS=$3" > "$scratch/stowage.toml"
 

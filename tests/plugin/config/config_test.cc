@@ -33,7 +33,7 @@ socket = "/run/x.sock"
 [registry]
 address = "0.0.0.0:80"
 [fuse]
-mountpoint = "/m"
+mountpoint = "/m/"
 [source]
 kind = "git"
 location = "https://example.org/set"
@@ -98,7 +98,10 @@ TEST_CASE("ParseConfig names what is wrong and where", "[plugin][config]") {
       {"[layering]\nmax_layers = \"9\"\n" + kSource, "layering.max_layers must be a whole number"},
       {"[layering]\nstrategy = \"best\"\n" + kSource, "reuse-tail"},
       {"[images]\nhold = \"1 hour\"\n" + kSource, "images.hold must be a time"},
-      {"[images]\nhold = \"-1s\"\n" + kSource, "images.hold must be a time"},
+      {"[images]\nhold = \"1s\"\n" + kSource, "images.hold must be a time of at least 10s"},
+      {"[images]\ntag_lifetime = \"-1s\"\n" + kSource,
+       "images.tag_lifetime must be a time of at least 0"},
+      {"[paths]\nstate = \"/a:b\"\n" + kSource, "paths.state must not contain"},
       {"[paths]\nstate = \"relative\"\n" + kSource, "paths.state must be an absolute path"},
       {"[paths]\nstate = \"\"\n" + kSource, "paths.state must be an absolute path"},
       {"[packages]\nalways = [1]\n" + kSource, "packages.always must be a list of strings"},

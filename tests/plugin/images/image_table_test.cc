@@ -92,11 +92,11 @@ TEST_CASE("ImageTable extends the hold of an image's layers", "[plugin][image_ta
   REQUIRE_OK(f.images->Record(image));
   REQUIRE_OK(f.layers->SetRooted({f.layer}, true));
   const absl::Time now = absl::Now();
-  REQUIRE_OK(f.images->HoldImage(image.image.manifest_digest, now + absl::Hours(1)));
+  REQUIRE_OK(f.images->HoldImage(image.image.manifest_digest, now, absl::Hours(1)));
   CHECK(f.layers->TakeUnneededLayers(now)->empty());
   CHECK(f.layers->TakeUnneededLayers(now + absl::Hours(2))->size() == 1);
   REQUIRE_OK(f.layers->SetRooted({f.layer}, true));
-  REQUIRE_OK(f.images->HoldLayer(Sha256("d"), now + absl::Hours(3)));
+  REQUIRE_OK(f.images->HoldLayer(Sha256("d"), now, absl::Hours(3)));
   CHECK(f.layers->TakeUnneededLayers(now + absl::Hours(2))->empty());
 }
 
