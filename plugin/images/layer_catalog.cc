@@ -191,8 +191,9 @@ void LayerCatalog::SnapshotsRemoved() {
 }
 
 // Removes profile directories that no held layer has and no mount shows, and what an interrupted
-// build left. No image may be in the making.
-absl::Status LayerCatalog::RemoveUnneededProfiles() {
+// build left. No image may be in the making. Returns whether some stay because
+// they are mounted.
+absl::StatusOr<bool> LayerCatalog::RemoveUnneededProfiles() {
   const std::string directory = options_.state_directory + "/profiles";
   STOWAGE_ASSIGN_OR_RETURN(const std::vector<std::string> names, ListDirectory(directory));
   STOWAGE_ASSIGN_OR_RETURN(const std::vector<LayerRecord> rooted, table_->RootedLayers());
