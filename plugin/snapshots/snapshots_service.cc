@@ -81,6 +81,11 @@ absl::StatusOr<std::vector<Mount>> SnapshotsService::Checked(
 grpc::Status SnapshotsService::Prepare(grpc::ServerContext* context,
                                        const api::PrepareSnapshotRequest* request,
                                        api::PrepareSnapshotResponse* response) {
+  const auto chain = request->labels().find(kSnapshotRefLabel);
+  if (chain != request->labels().end()) {
+    const absl::Status visible = check_chain_(context->peer(), chain->second);
+    if (!visible.ok()) return ToGrpcStatus(visible);
+  }
   return Fill(
       Checked(*context, request->key(),
               snapshotter_.Prepare(request->key(), request->parent(), LabelsOf(request->labels()))),

@@ -108,8 +108,16 @@ TEST_CASE("LayerCatalog brings roots and database in line at start, in both dire
           std::vector<std::string>{f.layer.content_key.hex()});
     CHECK(f.catalog->table().FindById(f.layer.id)->rooted);
   }
-  SECTION("a layer without roots loses the claim") {
+  SECTION("roots that were lost are made again") {
     REQUIRE_OK(f.catalog->gc_roots().Remove(f.layer.content_key.hex()));
+    f.Open();
+    CHECK(f.catalog->table().FindById(f.layer.id)->rooted);
+    CHECK(f.catalog->gc_roots().Holders().value() ==
+          std::vector<std::string>{f.layer.content_key.hex()});
+  }
+  SECTION("a layer without roots and store paths loses the claim") {
+    REQUIRE_OK(f.catalog->gc_roots().Remove(f.layer.content_key.hex()));
+    REQUIRE_OK(RemoveTree(f.directory.Join("store/" + kPath)));
     f.Open();
     CHECK_FALSE(f.catalog->table().FindById(f.layer.id)->rooted);
   }
