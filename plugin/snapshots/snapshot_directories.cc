@@ -14,6 +14,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "base/atomic_file.h"
 #include "base/directory.h"
 #include "base/file.h"
 #include "base/status_macros.h"
@@ -22,6 +23,7 @@ namespace stowage {
 namespace {
 
 constexpr absl::string_view kNewPrefix = ".new-";
+constexpr char kMarker[] = ".stowage";
 constexpr absl::string_view kRemovingPrefix = ".removing-";
 constexpr mode_t kUpperMode = 0755;
 constexpr mode_t kWorkMode = 0711;
@@ -143,6 +145,14 @@ absl::Status SnapshotDirectories::RemoveUnplaced() {
   STOWAGE_ASSIGN_OR_RETURN(const std::vector<std::string> names, NamesWithPrefix(kNewPrefix));
   for (const std::string& name : names) remover_.Add(absl::StrCat(root_, "/", name));
   return absl::OkStatus();
+}
+
+bool SnapshotDirectories::Marked() const {
+  return ::faccessat(root_fd_.get(), kMarker, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+absl::Status SnapshotDirectories::Mark() {
+  return Marked() ? absl::OkStatus() : WriteFileAtomically(absl::StrCat(root_, "/", kMarker), "");
 }
 
 absl::StatusOr<std::vector<int64_t>> SnapshotDirectories::Ids() const {

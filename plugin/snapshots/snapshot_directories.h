@@ -64,6 +64,11 @@ class SnapshotDirectories {
   absl::Status RemoveUnplaced();
   // Numbers that have a directory, ascending.
   absl::StatusOr<std::vector<int64_t>> Ids() const;
+  // Whether Mark was called on this directory, in any process: it tells an emptied directory from
+  // the mount point of a file system that is not mounted.
+  bool Marked() const;
+  absl::Status Mark();
+
   // Waits for the background. For tests.
   void Drain() { remover_.Drain(); }
 

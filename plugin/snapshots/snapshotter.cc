@@ -87,7 +87,7 @@ absl::Status Snapshotter::Reconcile() {
     }
     page.after_id = rows.back().id;
   }
-  if (with_directory == 0 && !without_directory.empty())
+  if (!directories_->Marked() && with_directory == 0 && !without_directory.empty())
     return absl::FailedPreconditionError(
         absl::StrCat("none of ", without_directory.size(), " snapshots has its directory in ",
                      options_.state_directory, "/snapshots: mount its file system, or remove ",
@@ -102,7 +102,7 @@ absl::Status Snapshotter::Reconcile() {
     options_.warn(absl::StrCat("snapshot ", *key, " has lost its directory; ",
                                removed.ok() ? "forgotten" : "kept, since other snapshots need it"));
   }
-  return absl::OkStatus();
+  return directories_->Mark();
 }
 
 absl::StatusOr<std::vector<Mount>> Snapshotter::Prepare(absl::string_view key,

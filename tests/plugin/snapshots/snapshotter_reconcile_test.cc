@@ -89,6 +89,14 @@ TEST_CASE("Open refuses when no snapshot has its directory: something is not mou
   CHECK(fixture.Names() == std::vector<std::string>{"base", "container"});
 }
 
+TEST_CASE("Open forgets the last row too when its removal was lost with the power",
+          "[plugin][snapshotter][reconcile]") {
+  SnapshotterFixture fixture;
+  REQUIRE_OK(fixture.snapshotter().Prepare("container", "", {}));
+  fixture.ReopenAfter([&] { REQUIRE_OK(RemoveTree(fixture.snapshots_path() + "/1")); });
+  CHECK(fixture.Names().empty());
+}
+
 TEST_CASE("Rows of remote snapshots need no directory", "[plugin][snapshotter][reconcile]") {
   SnapshotterFixture fixture;
   fixture.layers().Register('a', std::nullopt, {1});
