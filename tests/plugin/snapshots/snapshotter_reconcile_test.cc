@@ -23,6 +23,7 @@ void AwaitDirectories(const SnapshotterFixture& fixture, const std::vector<std::
   std::vector<std::string> names;
   for (int i = 0; i < 500; ++i) {
     names = ListDirectory(fixture.snapshots_path()).value();
+    std::erase(names, ".stowage");  // the directory's marker
     if (names == want) break;
     ::usleep(10'000);
   }
