@@ -2,6 +2,10 @@
 
 option(STOWAGE_WERROR "Treat compiler warnings as errors" OFF)
 set(STOWAGE_SANITIZE "" CACHE STRING "Sanitizers, as in -fsanitize=: 'address,undefined' or 'thread'")
+option(STOWAGE_FUZZ "Build the fuzz targets, tests/fuzz; needs clang" OFF)
+if(STOWAGE_FUZZ AND NOT CMAKE_CXX_COMPILER_ID MATCHES Clang)
+  message(FATAL_ERROR "STOWAGE_FUZZ needs clang's libFuzzer: use 'cmake --preset fuzz'.")
+endif()
 
 find_program(STOWAGE_CCACHE ccache)
 if(STOWAGE_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
@@ -25,6 +29,11 @@ function(stowage_sanitize target)
   if(STOWAGE_SANITIZE)
     target_compile_options(${target} PRIVATE -fsanitize=${STOWAGE_SANITIZE} -fno-omit-frame-pointer)
     target_link_options(${target} PUBLIC -fsanitize=${STOWAGE_SANITIZE})
+  endif()
+  if(STOWAGE_FUZZ)
+    # Coverage guides the fuzzer; what UBSan or the C++ library's own checks see must end the process to be a finding.
+    target_compile_options(${target} PRIVATE -fsanitize=fuzzer-no-link -fno-sanitize-recover=all)
+    target_compile_definitions(${target} PRIVATE _GLIBCXX_ASSERTIONS)
   endif()
 endfunction()
 

@@ -9,12 +9,10 @@ run_full_tests() {
     build_preset "$preset"
     run_tests "$preset" -L unit
   done
-  if [ -e "${root_dir:?}/tests/fuzz/CMakeLists.txt" ]; then
-    build_preset fuzz
-    for target in "$root_dir"/build/fuzz/bin/*_fuzz; do
-      run_check "${target##*/} for $fuzz_seconds s" fuzz_target "$target"
-    done
-  fi
+  build_preset fuzz fuzz_targets
+  for target in "${root_dir:?}"/build/fuzz/bin/*_fuzz; do
+    run_check "${target##*/} for $fuzz_seconds s" fuzz_target "$target"
+  done
   # The same, in a Debian with nothing but git and a shell: this one and the next.
   for suite in bookworm trixie; do
     run_check "./scripts/quickstart in a clean $suite" in_clean_chroot "$suite" ./scripts/quickstart
@@ -22,10 +20,17 @@ run_full_tests() {
   done
 }
 
+# fuzz_target PROGRAM: begins with the corpus of the repository and what earlier runs found; new inputs and findings
+# (crash-..., timeout-...) go to build/fuzz/.
 fuzz_target() {
-  local corpus=$root_dir/build/fuzz/corpus/${1##*/}
-  mkdir -p "$corpus"
-  "$1" -max_total_time="$fuzz_seconds" -print_final_stats=1 "$corpus"
+  local name=${1##*/} found
+  name=${name%_fuzz}
+  found=$root_dir/build/fuzz/found/$name
+  local dictionary=$root_dir/tests/fuzz/dictionaries/$name options=()
+  [ ! -e "$dictionary" ] || options=(-dict="$dictionary")
+  mkdir -p "$found"
+  "$1" -max_total_time="$fuzz_seconds" -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 -verbosity=0 \
+    -artifact_prefix="$root_dir/build/fuzz/$name-" "${options[@]}" "$found" "$root_dir/tests/fuzz/corpus/$name"
 }
 
 in_clean_chroot() {
