@@ -106,6 +106,12 @@ uint32_t RecordCrc(uint32_t index, absl::string_view record, absl::string_view n
   return ExtendCrc32c(ExtendCrc32c(crc, name), target);
 }
 
+bool IsPlainName(absl::string_view name) {
+  return !name.empty() && name != "." && name != ".." &&
+         std::memchr(name.data(), '/', name.size()) == nullptr &&
+         std::memchr(name.data(), '\0', name.size()) == nullptr;
+}
+
 absl::Status WriteIndexFile(IndexHeader header, absl::string_view records, absl::string_view text,
                             const std::string& output_path) {
   if (text.size() > kMaxTextSize)

@@ -49,6 +49,9 @@ class IndexFile {
   size_t size_bytes_;
 };
 
+// Whether a directory can hold this name: not empty, no "." or "..", without slash and zero byte.
+bool IsPlainName(absl::string_view name);
+
 // The crc of a record: of its number, its fields (all bytes but the last four) and its text pieces.
 uint32_t RecordCrc(uint32_t index, absl::string_view record, absl::string_view name,
                    absl::string_view target);

@@ -10,12 +10,6 @@
 namespace stowage {
 namespace {
 
-bool IsPlainName(absl::string_view name) {
-  return !name.empty() && name != "." && name != ".." &&
-         std::memchr(name.data(), '/', name.size()) == nullptr &&
-         std::memchr(name.data(), '\0', name.size()) == nullptr;
-}
-
 // Takes over a directory's children. False if they do not lie behind it and inside the index: the
 // order makes every walk end.
 bool TakeChildren(const ObjectRecord& record, uint32_t entry_count, ObjectEntry* entry) {

@@ -26,6 +26,8 @@ int ViewIndex::ReadSlot(uint32_t slot, ViewEntry* entry) const {
   entry->object_number = record.object_number;
   if (!file_.Text(record.name_offset, record.name_length, &entry->name)) return EIO;
   if (record.crc != RecordCrc(slot - 1, bytes, entry->name, {})) return EIO;
+  // What follows no accident can break, only a writer with an error in it.
+  if (!IsPlainName(entry->name)) return EIO;
   if (record.object_number < 1 || record.object_number > kMaxObjectNumber) return EIO;
   return 0;
 }
