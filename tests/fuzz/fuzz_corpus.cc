@@ -47,7 +47,7 @@ int main(int argc, char** argv) {
     for (const auto& [name, function] : targets) std::fprintf(stderr, "  %s\n", name.c_str());
     return 2;
   }
-  target->second({});
+  target->second("");
   int files = 0;
   for (int i = 2; i < argc; ++i)
     for (const std::string& path : FilesOf(argv[i])) {
