@@ -5,7 +5,6 @@
 #include <grpcpp/server_posix.h>
 #include <poll.h>
 #include <sys/eventfd.h>
-#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -18,6 +17,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/file.h"
+#include "base/file_lock.h"
 #include "base/status_macros.h"
 
 namespace stowage {
@@ -46,10 +46,8 @@ absl::Status Failed(absl::string_view what, const std::string& path) {
 // Two servers that start together must not delete each other's socket. The lock goes with the
 // process, however it ends; the file stays, since deleting it would give away the lock's name.
 absl::StatusOr<UniqueFd> Lock(const std::string& path) {
-  STOWAGE_ASSIGN_OR_RETURN(UniqueFd lock,
-                           OpenAt(AT_FDCWD, path + ".lock", O_RDWR | O_CREAT | O_NOFOLLOW, 0600));
-  if (::flock(lock.get(), LOCK_EX | LOCK_NB) == 0) return lock;
-  if (errno != EWOULDBLOCK) return Failed("lock", path + ".lock");
+  auto lock = LockFile(path + ".lock");
+  if (!absl::IsFailedPrecondition(lock.status())) return lock;
   return absl::AlreadyExistsError(absl::StrCat("listen on ", path, ": another server does"));
 }
 
