@@ -104,7 +104,7 @@ TEST_CASE("The program's help names commands, exit codes and environment", "[cli
     CHECK(absl::StrContains(help->message, part));
 }
 
-TEST_CASE("--version prints one line", "[cli][command_line]") {
+TEST_CASE("The option --version prints one line", "[cli][command_line]") {
   const auto version = ParseCommandLine({"--version"}, {});
   REQUIRE_OK(version);
   CHECK(version->message == "stowage " STOWAGE_VERSION "\n");

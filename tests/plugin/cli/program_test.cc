@@ -55,7 +55,7 @@ TEST_CASE("The result goes to standard output, progress and warnings do not", "[
   CHECK(outcome.err == "building: git-2.44\nwarning: two packages have bin/x\n");
 }
 
-TEST_CASE("--quiet leaves the result only", "[cli][program]") {
+TEST_CASE("The option --quiet leaves the result only", "[cli][program]") {
   FakeStowaged daemon;
   ServeGit(daemon);
   const Outcome outcome = Run({"resolve", "-q", "nix/git"}, For(daemon));
@@ -64,7 +64,7 @@ TEST_CASE("--quiet leaves the result only", "[cli][program]") {
   CHECK(outcome.err.empty());
 }
 
-TEST_CASE("--json prints one object and nothing else", "[cli][program]") {
+TEST_CASE("The option --json prints one object and nothing else", "[cli][program]") {
   FakeStowaged daemon;
   ServeGit(daemon);
   Environment environment = For(daemon);
