@@ -27,12 +27,13 @@ endfunction()
 
 function(stowage_sanitize target)
   if(STOWAGE_SANITIZE)
-    target_compile_options(${target} PRIVATE -fsanitize=${STOWAGE_SANITIZE} -fno-omit-frame-pointer)
+    # What UBSan finds ends the process, or no test would fail by it.
+    target_compile_options(${target} PRIVATE -fsanitize=${STOWAGE_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
     target_link_options(${target} PUBLIC -fsanitize=${STOWAGE_SANITIZE})
   endif()
   if(STOWAGE_FUZZ)
-    # Coverage guides the fuzzer; what UBSan or the C++ library's own checks see must end the process to be a finding.
-    target_compile_options(${target} PRIVATE -fsanitize=fuzzer-no-link -fno-sanitize-recover=all)
+    # Coverage guides the fuzzer; what the C++ library's own checks see is a finding too.
+    target_compile_options(${target} PRIVATE -fsanitize=fuzzer-no-link)
     target_compile_definitions(${target} PRIVATE _GLIBCXX_ASSERTIONS)
   endif()
 endfunction()
