@@ -1,49 +1,23 @@
 #include "layering/layer_emitter.h"
 
-#include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "base/annotate.h"
 #include "base/file.h"
 #include "base/status_macros.h"
-#include "base/unique_fd.h"
-#include "layering/open_beneath.h"
 
 namespace stowage {
 namespace {
 
 constexpr uint64_t kGatherBytes = uint64_t{512} << 10;
 constexpr uint64_t kSmallFileBytes = uint64_t{64} << 10;
-
-absl::Status Changed(const std::string& shown, absl::string_view how) {
-  return absl::DataLossError(
-      absl::StrCat("read ", shown, " for a layer: ", how,
-                   " since the layer was described; 'nix-store --verify --check-contents' finds "
-                   "what else is damaged"));
-}
-
-// Opens a file and makes sure that it is still the one described.
-absl::StatusOr<UniqueFd> OpenDescribed(const TreeRoot& root, const std::string& path,
-                                       uint64_t size_bytes) {
-  const std::string shown = absl::StrCat(root.shown, "/", path);
-  // O_NONBLOCK: a fifo in the file's place must not stop this thread.
-  auto fd = OpenBeneath(root.directory_fd, path, O_RDONLY | O_NONBLOCK);
-  if (absl::IsNotFound(fd.status())) return Changed(shown, "it has vanished");
-  if (absl::IsFailedPrecondition(fd.status())) return Changed(shown, "its type has changed");
-  if (!fd.ok()) return fd.status();
-  struct stat status;
-  if (::fstat(fd->get(), &status) != 0)
-    return absl::ErrnoToStatus(errno, absl::StrCat("stat ", shown));
-  if (!S_ISREG(status.st_mode)) return Changed(shown, "its type has changed");
-  if (static_cast<uint64_t>(status.st_size) != size_bytes)
-    return Changed(shown, absl::StrCat("its size has changed from ", size_bytes, " to ",
-                                       status.st_size, " bytes"));
-  return fd;
-}
 
 }  // namespace
 
@@ -55,8 +29,9 @@ LayerEmitter::LayerEmitter(const LayerIndex& index, const TreeRoot& root, size_t
       sink_(sink),
       begin_(begin),
       end_(end),
-      // One small file must always fit.
-      gathered_(std::clamp(end - begin, kSmallFileBytes, kGatherBytes), sink) {}
+      opener_(root.directory_fd),
+      // One small file and the byte that it must not have must always fit.
+      gathered_(std::clamp(end - begin, kSmallFileBytes + 1, kGatherBytes), sink) {}
 
 absl::Status LayerEmitter::Run() {
   const uint64_t end_of_entries = index_.end_of_entries();
@@ -90,12 +65,15 @@ absl::Status LayerEmitter::EmitContent(const TarEntry& entry, uint64_t content_o
   uint64_t from = content_offset;
   uint64_t to = content_offset + entry.size_bytes;
   if (!Clip(from, to)) return absl::OkStatus();
-  const std::string path(entry.path.substr(below_root_));
-  STOWAGE_ASSIGN_OR_RETURN(const UniqueFd fd, OpenDescribed(root_, path, entry.size_bytes));
+  const auto fd = opener_.Open(entry.path.substr(below_root_));
+  if (absl::IsNotFound(fd.status())) return Changed(entry, "it has vanished");
+  if (absl::IsFailedPrecondition(fd.status())) return Changed(entry, "its type has changed");
+  if (!fd.ok()) return Annotate(fd.status(), absl::StrCat("read ", Shown(entry), " for a layer"));
   if (entry.size_bytes <= kSmallFileBytes)
-    return ReadInto(fd.get(), from - content_offset, to - from, path);
+    return GatherFile(fd->get(), entry, from - content_offset, to - content_offset);
+  STOWAGE_RETURN_IF_ERROR(CheckDescribed(fd->get(), entry));
   STOWAGE_RETURN_IF_ERROR(gathered_.Flush());
-  return sink_.File(fd.get(), from - content_offset, to - from);
+  return sink_.File(fd->get(), from - content_offset, to - from);
 }
 
 absl::Status LayerEmitter::EmitZeros(uint64_t from, uint64_t to) {
@@ -103,14 +81,42 @@ absl::Status LayerEmitter::EmitZeros(uint64_t from, uint64_t to) {
   return gathered_.AppendZeros(to - from);
 }
 
-absl::Status LayerEmitter::ReadInto(int fd, uint64_t offset, size_t size, const std::string& path) {
-  STOWAGE_ASSIGN_OR_RETURN(char* room, gathered_.Reserve(size));
-  const std::string shown = absl::StrCat(root_.shown, "/", path);
-  const absl::Status read = PreadExactly(fd, room, size, offset, shown);
-  if (absl::IsOutOfRange(read)) return Changed(shown, "it has become shorter");
-  STOWAGE_RETURN_IF_ERROR(read);
-  gathered_.Commit(size);
+// Asking for one byte more than the file should have tells its size without another system call,
+// and what is no regular file cannot be read at an offset.
+absl::Status LayerEmitter::GatherFile(int fd, const TarEntry& entry, uint64_t from, uint64_t to) {
+  STOWAGE_ASSIGN_OR_RETURN(char* room, gathered_.Reserve(entry.size_bytes + 1));
+  const ssize_t count = ::pread(fd, room, entry.size_bytes + 1, 0);
+  if (count < 0 || static_cast<uint64_t>(count) != entry.size_bytes) {
+    STOWAGE_RETURN_IF_ERROR(CheckDescribed(fd, entry));
+    const absl::Status read = PreadExactly(fd, room, entry.size_bytes, 0, Shown(entry));
+    if (absl::IsOutOfRange(read)) return Changed(entry, "it has become shorter");
+    STOWAGE_RETURN_IF_ERROR(read);
+  }
+  if (from > 0) std::memmove(room, room + from, to - from);
+  gathered_.Commit(to - from);
   return absl::OkStatus();
+}
+
+absl::Status LayerEmitter::CheckDescribed(int fd, const TarEntry& entry) const {
+  struct stat status;
+  if (::fstat(fd, &status) != 0)
+    return absl::ErrnoToStatus(errno, absl::StrCat("stat ", Shown(entry)));
+  if (!S_ISREG(status.st_mode)) return Changed(entry, "its type has changed");
+  if (static_cast<uint64_t>(status.st_size) != entry.size_bytes)
+    return Changed(entry, absl::StrCat("its size has changed from ", entry.size_bytes, " to ",
+                                       status.st_size, " bytes"));
+  return absl::OkStatus();
+}
+
+absl::Status LayerEmitter::Changed(const TarEntry& entry, absl::string_view how) const {
+  return absl::DataLossError(
+      absl::StrCat("read ", Shown(entry), " for a layer: ", how,
+                   " since the layer was described; 'nix-store --verify --check-contents' finds "
+                   "what else is damaged"));
+}
+
+std::string LayerEmitter::Shown(const TarEntry& entry) const {
+  return absl::StrCat(root_.shown, "/", entry.path.substr(below_root_));
 }
 
 bool LayerEmitter::Clip(uint64_t& from, uint64_t& to) const {

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "layering/file_opener.h"
 #include "layering/gather_buffer.h"
 #include "layering/layer_archive.h"
 #include "layering/layer_index.h"
@@ -30,7 +31,11 @@ class LayerEmitter {
   absl::Status EmitEntry(const LayerIndex::Located& located);
   absl::Status EmitContent(const TarEntry& entry, uint64_t content_offset);
   absl::Status EmitZeros(uint64_t from, uint64_t to);
-  absl::Status ReadInto(int fd, uint64_t offset, size_t size, const std::string& path);
+  // Gathers [from, to) of a file's content.
+  absl::Status GatherFile(int fd, const TarEntry& entry, uint64_t from, uint64_t to);
+  absl::Status CheckDescribed(int fd, const TarEntry& entry) const;
+  absl::Status Changed(const TarEntry& entry, absl::string_view how) const;
+  std::string Shown(const TarEntry& entry) const;
 
   // Cuts [from, to) to the range; true if anything is left.
   bool Clip(uint64_t& from, uint64_t& to) const;
@@ -41,6 +46,7 @@ class LayerEmitter {
   LayerSink& sink_;
   const uint64_t begin_;
   const uint64_t end_;
+  FileOpener opener_;
   GatherBuffer gathered_;
 };
 

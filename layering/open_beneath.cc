@@ -54,6 +54,12 @@ absl::StatusOr<UniqueFd> OpenByComponents(int directory_fd, const std::string& p
 
 }  // namespace
 
+absl::StatusOr<UniqueFd> OpenNameBeneath(int directory_fd, const std::string& name, int flags) {
+  const int fd = OpenRetrying(directory_fd, name, flags | O_CLOEXEC | O_NOFOLLOW);
+  if (fd < 0) return OpenError(errno, name);
+  return UniqueFd(fd);
+}
+
 absl::StatusOr<UniqueFd> OpenBeneath(int directory_fd, const std::string& relative_path,
                                      int flags) {
   flags |= O_CLOEXEC | O_NOFOLLOW;

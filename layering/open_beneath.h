@@ -16,4 +16,7 @@ namespace stowage {
 // else the errno's code. The message names relative_path. Thread-safe.
 absl::StatusOr<UniqueFd> OpenBeneath(int directory_fd, const std::string& relative_path, int flags);
 
+// The same for what lies in the directory itself: name is one component.
+absl::StatusOr<UniqueFd> OpenNameBeneath(int directory_fd, const std::string& name, int flags);
+
 }  // namespace stowage
