@@ -93,6 +93,7 @@ std::string EncodePartEscapingFirst(absl::string_view part) {
 }  // namespace
 
 absl::StatusOr<std::vector<std::string>> DecodeAttributePath(absl::string_view name) {
+  if (name.empty()) return absl::InvalidArgumentError("package '': the name is empty");
   std::vector<std::string> parts;
   for (const absl::string_view part : absl::StrSplit(name, '.')) {
     absl::StatusOr<std::string> decoded = DecodePart(part);

@@ -51,7 +51,8 @@ std::function<std::string(const toml::node&)> TextList(std::vector<std::string>&
     if (!node.is_array()) return "must be a list of strings";
     std::vector<std::string> texts;
     for (const toml::node& element : *node.as_array()) {
-      if (!element.is_string()) return "must be a list of strings";
+      if (!element.is_string() || element.as_string()->get().empty())
+        return "must be a list of strings, none of them empty";
       texts.push_back(element.as_string()->get());
     }
     target = std::move(texts);
@@ -74,7 +75,8 @@ std::function<std::string(const toml::node&)> Duration(absl::Duration& target,
                                                        absl::Duration least) {
   return [&target, least](const toml::node& node) -> std::string {
     absl::Duration value;
-    if (!node.is_string() || !absl::ParseDuration(node.as_string()->get(), &value))
+    if (!node.is_string() || !absl::ParseDuration(node.as_string()->get(), &value) ||
+        value == absl::InfiniteDuration())
       return "must be a time like \"90s\", \"5m\" or \"2h\"";
     if (value < least)
       return absl::StrCat("must be a time of at least ", absl::FormatDuration(least));
@@ -199,7 +201,7 @@ absl::StatusOr<Config> ParseConfig(absl::string_view text, absl::string_view nam
   const std::vector<Key> keys = KeysOf(config);
   for (const auto& [table, node] : root) {
     const std::string table_name(table.str());
-    if (Known(keys, table_name).empty())
+    if (table_name.empty() || Known(keys, table_name).empty())
       return ConfigError(
           name, node.source(),
           absl::StrCat("unknown key '", table_name, "'; known are the tables ", Known(keys, "")));

@@ -111,12 +111,19 @@ absl::Status FuseViews::IndexObjects(absl::Span<const ObjectRecord> objects) {
   });
 }
 
+std::optional<int64_t> FuseViews::Written(const Digest& view_key) {
+  const absl::MutexLock lock(&mutex_);
+  const auto found = written_.find(view_key);
+  return found == written_.end() ? std::nullopt : std::optional(found->second);
+}
+
 absl::StatusOr<int64_t> FuseViews::EnsureView(absl::Span<const LayerRecord> run) {
   const Digest key = ViewKey(run);
-  {
-    const absl::MutexLock lock(&mutex_);
-    if (const auto found = written_.find(key); found != written_.end()) return found->second;
-  }
+  if (const std::optional<int64_t> number = Written(key)) return *number;
+  // One at a time: after a reboot, many containers of one image want the same view at once, and
+  // writing its object indexes uses all cores.
+  const absl::MutexLock one_writer(&writing_);
+  if (const std::optional<int64_t> number = Written(key)) return *number;
   std::vector<int64_t> ids;
   for (const LayerRecord& layer : run) ids.push_back(layer.id);
   STOWAGE_ASSIGN_OR_RETURN(const int64_t number, layers_.ViewNumber(key, ids));

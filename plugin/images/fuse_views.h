@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/base/thread_annotations.h"
@@ -58,6 +59,7 @@ class FuseViews {
       : options_(options), layers_(layers), mounts_(std::move(mounts)), store_(std::move(store)) {}
   std::string ObjectFile(int64_t number) const;
   std::string ViewFile(int64_t number) const;
+  std::optional<int64_t> Written(const Digest& view_key);
   absl::StatusOr<int64_t> EnsureView(absl::Span<const LayerRecord> run);
   absl::StatusOr<bool> InUse(int64_t view_number);
 
@@ -65,6 +67,7 @@ class FuseViews {
   LayerTable& layers_;
   MountTable mounts_;
   const UniqueFd store_;
+  absl::Mutex writing_;  // before mutex_
   absl::Mutex mutex_;
   // Views known to be written, so that a mount costs one look-up however many layers there are.
   absl::flat_hash_map<Digest, int64_t> written_ ABSL_GUARDED_BY(mutex_);

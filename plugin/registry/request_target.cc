@@ -135,6 +135,7 @@ absl::StatusOr<RequestTarget> ParseRequestTarget(absl::string_view target) {
 }
 
 absl::Status ValidateRepositoryName(absl::string_view name) {
+  if (name.empty()) return absl::InvalidArgumentError("repository name is empty");
   if (name.size() > kMaxNameBytes)
     return absl::InvalidArgumentError(
         absl::StrCat("repository name has ", name.size(), " bytes, at most 255 are allowed"));
