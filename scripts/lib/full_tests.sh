@@ -4,13 +4,14 @@
 fuzz_seconds=${STOWAGE_FUZZ_SECONDS:-600} # for each target
 
 run_full_tests() {
-  local preset target
-  for preset in asan-ubsan tsan; do
-    build_preset "$preset" unit_tests
-    run_tests "$preset" -L unit
+  local preset target suite
+  build_preset asan-ubsan
+  run_tests asan-ubsan
+  for preset in tsan clang; do
+    build_preset $preset unit_tests
+    run_tests $preset -L unit
   done
   build_preset clang
-  run_tests clang -L unit
   build_preset fuzz fuzz_targets
   for target in "${root_dir:?}"/build/fuzz/bin/*_fuzz; do
     run_check "${target##*/} for $fuzz_seconds s" fuzz_target "$target"
