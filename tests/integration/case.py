@@ -5,6 +5,7 @@ import shutil
 import socket
 
 from commands import Failure, Skip, run
+from containerd import Containerd
 from node import Node
 
 __all__ = ["Case", "Failure", "Skip"]
@@ -26,12 +27,13 @@ class Case:
         shutil.rmtree(self.logs, ignore_errors=True)
         os.makedirs(self.logs)
 
-    def node(self, name="node", package_set=None, config=None):
+    def node(self, name="node", package_set=None, config=None, containerd=None):
         """A node that is not started yet.
 
         config: {table: {key: value}} laid over what scripts/lib/stowage.toml says.
+        containerd: the installed one unless given.
         """
-        node = Node(self, name, package_set or self.package_set, config or {})
+        node = Node(self, name, package_set or self.package_set, config or {}, containerd or Containerd())
         self._nodes.append(node)
         return node
 

@@ -8,7 +8,7 @@ import tomllib
 
 from commands import Failure, expect, run, wait_until
 
-TEMPLATES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../scripts/lib")
+TEMPLATE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../scripts/lib/stowage.toml")
 START_SECONDS = 20
 STOP_SECONDS = 10
 
@@ -16,8 +16,9 @@ STOP_SECONDS = 10
 class Node:
     """Not started by its constructor. Use Case.node(), which stops it at the end."""
 
-    def __init__(self, case, name, package_set, config):
+    def __init__(self, case, name, package_set, config, containerd):
         self.case = case
+        self.containerd = containerd
         self.name = name
         self.directory = f"{case.scratch}/{name}"
         self.namespace = case.namespace
@@ -29,6 +30,7 @@ class Node:
         self.gc_roots = f"/nix/var/nix/gcroots/{case.namespace}-{name}"
         self.registry = f"127.0.0.1:{case.free_port()}"
         self.config_file = f"{self.directory}/stowage.toml"
+        self.hosts_directory = f"{self.directory}/certs.d"
         self.processes = {}
         os.makedirs(self.state)
         os.makedirs(self.mountpoint)
@@ -37,14 +39,12 @@ class Node:
             self.config.setdefault(table, {}).update(keys)
         self.write_config()
         with open(f"{self.directory}/containerd.toml", "w", encoding="utf-8") as file:
-            file.write(self._template("containerd.toml"))
-
-    def _template(self, name):
-        with open(f"{TEMPLATES}/{name}", encoding="utf-8") as file:
-            return file.read().replace("@SCRATCH@", self.directory)
+            file.write(containerd.configuration(self.directory))
 
     def _default_config(self, package_set):
-        config = tomllib.loads(self._template("stowage.toml").replace("@NIX_SETTINGS@", "").replace("@PORT@", "0"))
+        with open(TEMPLATE, encoding="utf-8") as file:
+            text = file.read().replace("@SCRATCH@", self.directory)
+        config = tomllib.loads(text.replace("@NIX_SETTINGS@", "").replace("@PORT@", "0"))
         config["paths"]["gc_roots"] = self.gc_roots
         config["registry"]["address"] = self.registry
         config["source"] = {"kind": "path", "location": package_set}
@@ -57,6 +57,13 @@ class Node:
             for table, keys in self.config.items():
                 file.write(f"[{table}]\n")
                 file.writelines(f"{key} = {json.dumps(value)}\n" for key, value in keys.items())
+
+    def write_hosts(self, host, address):
+        """Sends containerd's requests for a registry to an address of plain HTTP and nowhere else."""
+        os.makedirs(f"{self.hosts_directory}/{host}")
+        with open(f"{self.hosts_directory}/{host}/hosts.toml", "w", encoding="utf-8") as file:
+            file.write(f'server = "http://{address}"\n'
+                       f'[host."http://{address}"]\n  capabilities = ["pull", "resolve"]\n')
 
     # --- daemons
 
@@ -76,7 +83,8 @@ class Node:
                        "an answering stowaged")
 
     def start_containerd(self):
-        self.spawn("containerd", ["containerd", "--config", f"{self.directory}/containerd.toml"])
+        self.spawn("containerd", ["containerd", "--config", f"{self.directory}/containerd.toml"],
+                   env=self.containerd.environment)
         self._wait_for("containerd", lambda: self.ctr("version", check=False).returncode == 0,
                        "an answering containerd")
 
@@ -124,8 +132,9 @@ class Node:
             rest = ["--address", self.containerd_socket, "--namespace", self.namespace, *rest]
         return [f"{self.case.bin_directory}/stowage", "--socket", self.control_socket, command, *rest]
 
-    def ctr(self, *words, **options):
-        return run(["ctr", "--address", self.containerd_socket, "--namespace", self.namespace, *words], **options)
+    def ctr(self, *words, namespace=None, **options):
+        return run(["ctr", "--address", self.containerd_socket, "--namespace", namespace or self.namespace, *words],
+                   env=self.containerd.environment, **options)
 
     def run_container(self, image, container_id, *command, flags=(), snapshotter="stowage", **options):
         """`ctr run --rm` of an image that containerd has."""

@@ -33,12 +33,26 @@ def tar_layer(files):
     return buffer.getvalue()
 
 
-def busybox_layers():
-    """Two layers: busybox with /etc/first and /etc/second; a whiteout of /etc/second and a new /etc/third."""
+def chain_ids(diff_ids):
+    """The chain ID of every layer (image-spec, config.md), bottom first."""
+    chains = []
+    for diff_id in diff_ids:
+        text = f"{chains[-1]} {diff_id}" if chains else None
+        chains.append("sha256:" + hashlib.sha256(text.encode()).hexdigest() if text else diff_id)
+    return chains
+
+
+def busybox_program():
+    """The path of a busybox that needs no libraries."""
     program = shutil.which("busybox")
     if program is None:
         raise Skip("not installed: busybox-static")
-    with open(program, "rb") as file:
+    return program
+
+
+def busybox_layers():
+    """Two layers: busybox with /etc/first and /etc/second; a whiteout of /etc/second and a new /etc/third."""
+    with open(busybox_program(), "rb") as file:
         busybox = file.read()
     applets = {f"bin/{name}": "busybox" for name in ("sh", "cat", "ls", "id", "touch", "rm", "wc", "mkdir")}
     base = {"bin": None, "bin/busybox": busybox, **applets, "etc": None, "etc/first": b"one\n", "etc/second": b"two\n",
@@ -47,13 +61,13 @@ def busybox_layers():
 
 
 class OciImage:
-    """An image with all its blobs: blobs {digest: bytes}, manifest (bytes) and its digest."""
+    """An image with all its blobs: blobs {digest: bytes}, diff_ids, manifest (bytes) and its digest."""
 
-    def __init__(self, layers):
+    def __init__(self, layers, command=("sh",)):
         self.blobs = {}
-        diff_ids = [self._add(layer) for layer in layers]
+        self.diff_ids = diff_ids = [self._add(layer) for layer in layers]
         config = json.dumps({
-            "architecture": "amd64", "os": "linux", "config": {"Env": ["PATH=/bin"], "Cmd": ["sh"]},
+            "architecture": "amd64", "os": "linux", "config": {"Env": ["PATH=/bin"], "Cmd": command},
             "rootfs": {"type": "layers", "diff_ids": diff_ids}}).encode()
         self.config_digest = self._add(config)
         self.manifest = json.dumps({

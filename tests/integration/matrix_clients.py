@@ -1,0 +1,97 @@
+"""The clients of the matrix. Each has a title, the kind of names it takes, a containerd namespace, and pulls, runs and
+removes an image of a started node."""
+
+from containerd import PAUSE_IMAGE
+from cri import Cri
+from nerdctl_pull import NerdctlPull
+
+
+class StowagePull:
+    """`stowage pull`, which needs no registry, and `ctr run`."""
+    title = "`stowage pull`, `ctr run`"
+    names = "ctr"
+
+    def __init__(self, node):
+        self.node = node
+        self.namespace = node.namespace
+        self._containers = 0
+
+    def takes(self, image):
+        return set(image.layers.values()) == {"nix"}
+
+    def pull(self, name):
+        self.node.stowage("pull", name, seconds=120)
+
+    def run(self, name, command):
+        self._containers += 1
+        identifier = f"{type(self).__name__}{self._containers}"
+        return self.node.run_container(name, identifier, *command).stdout
+
+    def remove(self, name):
+        self.node.ctr("images", "remove", "--sync", name, f"nix.local/{name.removeprefix('nix/')}")
+
+
+class CtrPull(StowagePull):
+    """`ctr images pull`, which downloads and unpacks in its own process."""
+    title = "`ctr images pull` (`--local` with containerd 2), `ctr run`"
+    flags = ()
+
+    def __init__(self, node):
+        super().__init__(node)
+        if node.containerd.major > 1:
+            self.flags = ("--local",)
+
+    def takes(self, image):
+        return True
+
+    def pull(self, name):
+        self.node.ctr("images", "pull", *self.flags, "--hosts-dir", self.node.hosts_directory, "--snapshotter", "stowage",
+                      name)
+
+    def remove(self, name):
+        self.node.ctr("images", "remove", "--sync", name)
+
+
+class TransferPull(CtrPull):
+    """`ctr images pull` of containerd 2, where the daemon downloads and unpacks."""
+    title = "`ctr images pull` (transfer service), `ctr run`"
+
+    def __init__(self, node):
+        super().__init__(node)
+        self.flags = ()
+
+
+class NerdctlSequence(CtrPull):
+    """What nerdctl asks for, without nerdctl."""
+    title = "nerdctl's requests, `ctr run`"
+    names = "cri"
+
+    def pull(self, name):
+        NerdctlPull(self.node, self.namespace).pull(name)
+
+
+class CriPod:
+    """CRI, as a kubelet uses it."""
+    title = "CRI: image pulled, container run in a pod"
+    names = "cri"
+
+    def __init__(self, node):
+        self._cri = Cri(node)
+        self.namespace = Cri.namespace
+        self.run = self._cri.run
+        self._cri.pull(PAUSE_IMAGE)  # would else come with the first pod
+
+    def takes(self, _image):
+        return True
+
+    def pull(self, name):
+        self._cri.pull(name)
+
+    def remove(self, name):
+        self._cri.remove(name)
+
+
+def clients_of(node):
+    """The clients that a node's containerd has."""
+    transfer = [TransferPull] if node.containerd.major > 1 else []
+    return [client(node) for client in (StowagePull, CtrPull, *transfer, NerdctlSequence, CriPod)]
