@@ -9,6 +9,7 @@
 #include "absl/strings/str_split.h"
 #include "base/annotate.h"
 #include "base/status_macros.h"
+#include "nix/valid_paths.h"
 #include "plugin/images/cache_key.h"
 
 namespace stowage {
@@ -77,8 +78,13 @@ class ImageResolver::Run {
     return {absl::Now() + timeout, resolver_.stop_.get_token()};
   }
   absl::StatusOr<ResolvedImage> FromRevision(const std::string& revision);
+  absl::StatusOr<ResolvedImage> FromSource(const SourceRevision& source,
+                                           const std::string& revision);
   absl::StatusOr<ResolvedImage> StaleImage(const absl::Status& unreachable);
   absl::StatusOr<Evaluation> Evaluate(const SourceRevision& source);
+  // Makes the packages exist, with GC roots that begin with `root`.
+  absl::StatusOr<std::vector<StorePath>> Realise(const Evaluation& evaluation,
+                                                 const std::string& root);
   absl::StatusOr<ImageRecord> Make(const Evaluation& evaluation, const Digest& cache_key,
                                    const std::string& revision);
   std::vector<RealisedPackage> Packages(const Evaluation& evaluation,
@@ -169,6 +175,15 @@ absl::StatusOr<ResolvedImage> ImageResolver::Run::FromRevision(const std::string
   STOWAGE_ASSIGN_OR_RETURN(
       const SourceRevision source,
       resolver_.source_->Fetch(revision, fetched, Limits(resolver_.options_.build_timeout)));
+  absl::StatusOr<ResolvedImage> image = FromSource(source, revision);
+  // A collection of garbage between evaluation and realisation takes derivations away; another
+  // evaluation writes them anew.
+  if (absl::IsUnavailable(image.status())) image = FromSource(source, revision);
+  return image;
+}
+
+absl::StatusOr<ResolvedImage> ImageResolver::Run::FromSource(const SourceRevision& source,
+                                                             const std::string& revision) {
   STOWAGE_ASSIGN_OR_RETURN(const Evaluation evaluation, Evaluate(source));
   const Digest cache_key =
       CacheKey(source.mutable_content ? EvaluationIdentity(evaluation) : revision);
@@ -192,9 +207,15 @@ absl::StatusOr<Evaluation> ImageResolver::Run::Evaluate(const SourceRevision& so
   return resolver_.evaluator_.Evaluate(request, Limits(resolver_.options_.evaluation_timeout));
 }
 
-absl::StatusOr<ImageRecord> ImageResolver::Run::Make(const Evaluation& evaluation,
-                                                     const Digest& cache_key,
-                                                     const std::string& revision) {
+absl::StatusOr<std::vector<StorePath>> ImageResolver::Run::Realise(const Evaluation& evaluation,
+                                                                   const std::string& root) {
+  job_.Report(
+      Line(Phase::kRealise, absl::StrCat("realising ", evaluation.packages.size(), " packages")));
+  std::vector<StorePath> paths;
+  for (const EvaluatedPackage& package : evaluation.packages) paths.push_back(package.out_path);
+  STOWAGE_ASSIGN_OR_RETURN(
+      const bool valid, RootValidPaths(paths, root, resolver_.options_.nix, *resolver_.closures_));
+  if (valid) return paths;
   const auto progress = [this](const RealiseProgress& event) {
     ResolveProgress line = Line(Phase::kRealise, event.current);
     line.done = event.done;
@@ -202,11 +223,15 @@ absl::StatusOr<ImageRecord> ImageResolver::Run::Make(const Evaluation& evaluatio
     line.log_line = event.log_line;
     job_.Report(std::move(line));
   };
-  job_.Report(
-      Line(Phase::kRealise, absl::StrCat("realising ", evaluation.packages.size(), " packages")));
+  return resolver_.realiser_.Realise(evaluation.packages, root, progress,
+                                     Limits(resolver_.options_.build_timeout));
+}
+
+absl::StatusOr<ImageRecord> ImageResolver::Run::Make(const Evaluation& evaluation,
+                                                     const Digest& cache_key,
+                                                     const std::string& revision) {
   const std::string root = resolver_.catalog_.gc_roots().ResolveLink(unique_);
-  const auto paths = resolver_.realiser_.Realise(evaluation.packages, root, progress,
-                                                 Limits(resolver_.options_.build_timeout));
+  const auto paths = Realise(evaluation, root);
   absl::StatusOr<ImageRecord> image =
       paths.ok() ? Assemble(Packages(evaluation, *paths), cache_key, revision) : paths.status();
   // The layers have roots of their own now; after an error nothing is to be kept.

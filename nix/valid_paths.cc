@@ -1,0 +1,50 @@
+#include "nix/valid_paths.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+
+#include "absl/strings/str_cat.h"
+#include "base/directory.h"
+#include "base/file.h"
+#include "base/status_macros.h"
+#include "nix/realisation.h"
+
+namespace stowage {
+namespace {
+
+absl::Status LinkAll(absl::Span<const StorePath> paths, const std::string& root_link) {
+  STOWAGE_RETURN_IF_ERROR(MakeDirectories(std::filesystem::path(root_link).parent_path().string()));
+  for (size_t i = 0; i < paths.size(); ++i) {
+    const std::string link = i == 0 ? root_link : absl::StrCat(root_link, "-", i + 1);
+    if (::symlink(paths[i].ToString().c_str(), link.c_str()) != 0)
+      return absl::ErrnoToStatus(errno, absl::StrCat("make GC root ", link));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<bool> LinkIfValid(absl::Span<const StorePath> paths, const std::string& root_link,
+                                 const NixOptions& options, ClosureReader& closures) {
+  const auto lock = OpenAt(AT_FDCWD, options.state_directory + "/gc.lock", O_RDWR | O_CREAT, 0600);
+  if (!lock.ok()) return false;
+  STOWAGE_RETURN_IF_ERROR(LinkAll(paths, root_link));
+  if (::flock(lock->get(), LOCK_SH | LOCK_NB) != 0) return false;
+  const absl::Status valid = closures.CheckPathsValid(paths);
+  if (absl::IsNotFound(valid)) return false;
+  STOWAGE_RETURN_IF_ERROR(valid);
+  return true;
+}
+
+}  // namespace
+
+absl::StatusOr<bool> RootValidPaths(absl::Span<const StorePath> paths, const std::string& root_link,
+                                    const NixOptions& options, ClosureReader& closures) {
+  absl::StatusOr<bool> rooted = LinkIfValid(paths, root_link, options, closures);
+  if (!rooted.ok() || !*rooted) STOWAGE_RETURN_IF_ERROR(RemoveRoots(root_link));
+  return rooted;
+}
+
+}  // namespace stowage

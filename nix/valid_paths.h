@@ -1,0 +1,25 @@
+#pragma once
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "nix/closure_reader.h"
+#include "nix/nix_options.h"
+#include "nix/store_path.h"
+
+namespace stowage {
+
+// Makes GC roots for store paths that are valid already, so that no Nix has to be started for them.
+//
+// Nix deletes nothing while a shared lock on STATE/gc.lock is held, and every collection that
+// begins later sees the links: the protocol by which Nix's own processes add temporary roots
+// (LocalStore::addTempRoot).
+// root_link: as for NixRealiser::Realise; RemoveRoots takes the links away.
+// Returns false, and leaves no link, if a path is not valid, a collection is under way, or the lock
+// cannot be had: NixRealiser::Realise does it then. Errors: of the file system; of `closures`
+// except NotFound. Thread-safe except for two calls with one root_link.
+absl::StatusOr<bool> RootValidPaths(absl::Span<const StorePath> paths, const std::string& root_link,
+                                    const NixOptions& options, ClosureReader& closures);
+
+}  // namespace stowage
