@@ -96,16 +96,7 @@ absl::Status Daemon::StartSnapshotter(const Config& config) {
   options.database_path = config.state_directory + "/stowage.db";
   options.warn = [log = log_](absl::string_view line) { log(LogLevel::kWarning, line); };
   STOWAGE_ASSIGN_OR_RETURN(snapshotter_, Snapshotter::Open(std::move(options), *catalog_));
-  const auto check_mounts = [this](const std::string& peer, const std::vector<Mount>& mounts) {
-    return UsesDirectory(mounts, catalog_->views().mountpoint()) ? CheckPeer(peer)
-                                                                 : absl::OkStatus();
-  };
-  const auto check_chain = [this](const std::string& peer, const std::string& chain_id) {
-    const auto chain = Digest::Parse(chain_id);
-    const bool ours = chain.ok() && catalog_->table().ChainLayers(*chain).ok();
-    return ours ? CheckPeer(peer) : absl::OkStatus();
-  };
-  snapshots_service_ = std::make_unique<SnapshotsService>(*snapshotter_, check_mounts, check_chain);
+  snapshots_service_ = std::make_unique<SnapshotsService>(*snapshotter_, PeerChecks());
   STOWAGE_ASSIGN_OR_RETURN(snapshotter_server_, UnixGrpcServer::Start(config.snapshotter_socket,
                                                                       {snapshots_service_.get()}));
   snapshotter_peers_ = snapshotter_server_.get();
@@ -113,10 +104,29 @@ absl::Status Daemon::StartSnapshotter(const Config& config) {
   return absl::OkStatus();
 }
 
-absl::Status Daemon::CheckPeer(const std::string& peer) const {
-  const UnixGrpcServer* const server = snapshotter_peers_;
-  const std::optional<pid_t> process = server == nullptr ? std::nullopt : server->PeerProcess(peer);
-  return process ? CheckPeerSees(*process, catalog_->views().mountpoint()) : absl::OkStatus();
+SnapshotPeerChecks Daemon::PeerChecks() {
+  const auto process = [this](const std::string& peer) {
+    const UnixGrpcServer* const server = snapshotter_peers_;
+    return server == nullptr ? std::nullopt : server->PeerProcess(peer);
+  };
+  const auto sees_mount = [this, process](const std::string& peer) {
+    const std::optional<pid_t> client = process(peer);
+    return client ? CheckPeerSees(*client, catalog_->views().mountpoint()) : absl::OkStatus();
+  };
+  SnapshotPeerChecks checks;
+  checks.admit = [this, process](const std::string& peer) {
+    return snapshotter_owner_.Admit(process(peer).value_or(0));
+  };
+  checks.mounts = [this, sees_mount](const std::string& peer, const std::vector<Mount>& mounts) {
+    return UsesDirectory(mounts, catalog_->views().mountpoint()) ? sees_mount(peer)
+                                                                 : absl::OkStatus();
+  };
+  checks.chain = [this, sees_mount](const std::string& peer, const std::string& chain_id) {
+    const auto chain = Digest::Parse(chain_id);
+    const bool ours = chain.ok() && catalog_->table().ChainLayers(*chain).ok();
+    return ours ? sees_mount(peer) : absl::OkStatus();
+  };
+  return checks;
 }
 
 absl::Status Daemon::StartRegistry(const Config& config) {

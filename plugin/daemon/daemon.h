@@ -20,6 +20,7 @@
 #include "plugin/registry/registry_service.h"
 #include "plugin/snapshots/snapshots_service.h"
 #include "plugin/snapshots/snapshotter.h"
+#include "plugin/snapshots/socket_owner.h"
 #include "plugin/snapshots/unix_grpc_server.h"
 
 namespace stowage {
@@ -45,8 +46,8 @@ class Daemon {
   absl::Status StartSnapshotter(const Config& config);
   absl::Status StartRegistry(const Config& config);
   absl::Status StartControl(const Config& config);
-  // Whether the process at the other end of a snapshotter connection sees the FUSE mount.
-  absl::Status CheckPeer(const std::string& peer) const;
+  // One containerd for the socket, and one that sees the FUSE mount.
+  SnapshotPeerChecks PeerChecks();
   void CollectInBackground();
 
   const LogFunction log_;
@@ -57,6 +58,7 @@ class Daemon {
   std::unique_ptr<ImageTable> images_;
   std::unique_ptr<ImageResolver> resolver_;
   std::unique_ptr<Snapshotter> snapshotter_;
+  SocketOwner snapshotter_owner_;
   std::unique_ptr<SnapshotsService> snapshots_service_;
   std::unique_ptr<ImageService> image_service_;
   std::unique_ptr<RegistryService> registry_service_;

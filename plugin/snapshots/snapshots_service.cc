@@ -59,6 +59,12 @@ void FillInfo(const Snapshot& snapshot, api::Info& info) {
   for (const auto& [label, value] : snapshot.labels) (*info.mutable_labels())[label] = value;
 }
 
+template <typename Check, typename... Arguments>
+absl::Status Passes(const Check& check, const grpc::ServerContext& context,
+                    const Arguments&... arguments) {
+  return check ? check(context.peer(), arguments...) : absl::OkStatus();
+}
+
 }  // namespace
 
 grpc::Status ToGrpcStatus(const absl::Status& status) {
@@ -70,7 +76,7 @@ absl::StatusOr<std::vector<Mount>> SnapshotsService::Checked(
     const grpc::ServerContext& context, const std::string& key,
     absl::StatusOr<std::vector<Mount>> mounts) {
   if (!mounts.ok()) return mounts;
-  const absl::Status visible = check_mounts_(context.peer(), *mounts);
+  const absl::Status visible = Passes(checks_.mounts, context, *mounts);
   if (visible.ok()) return mounts;
   // The caller will not know the key; a retry must find it free. Should this fail, garbage
   // collection finds a snapshot that containerd does not know.
@@ -81,9 +87,11 @@ absl::StatusOr<std::vector<Mount>> SnapshotsService::Checked(
 grpc::Status SnapshotsService::Prepare(grpc::ServerContext* context,
                                        const api::PrepareSnapshotRequest* request,
                                        api::PrepareSnapshotResponse* response) {
+  if (const absl::Status admitted = Passes(checks_.admit, *context); !admitted.ok())
+    return ToGrpcStatus(admitted);
   const auto chain = request->labels().find(kSnapshotRefLabel);
   if (chain != request->labels().end()) {
-    const absl::Status visible = check_chain_(context->peer(), chain->second);
+    const absl::Status visible = Passes(checks_.chain, *context, chain->second);
     if (!visible.ok()) return ToGrpcStatus(visible);
   }
   return Fill(
@@ -95,6 +103,8 @@ grpc::Status SnapshotsService::Prepare(grpc::ServerContext* context,
 grpc::Status SnapshotsService::View(grpc::ServerContext* context,
                                     const api::ViewSnapshotRequest* request,
                                     api::ViewSnapshotResponse* response) {
+  if (const absl::Status admitted = Passes(checks_.admit, *context); !admitted.ok())
+    return ToGrpcStatus(admitted);
   return Fill(
       Checked(*context, request->key(),
               snapshotter_.View(request->key(), request->parent(), LabelsOf(request->labels()))),
@@ -106,15 +116,17 @@ grpc::Status SnapshotsService::Mounts(grpc::ServerContext* context,
                                       api::MountsResponse* response) {
   const auto mounts = snapshotter_.Mounts(request->key());
   if (mounts.ok()) {
-    if (const absl::Status visible = check_mounts_(context->peer(), *mounts); !visible.ok())
+    if (const absl::Status visible = Passes(checks_.mounts, *context, *mounts); !visible.ok())
       return ToGrpcStatus(visible);
   }
   return Fill(mounts, *response);
 }
 
-grpc::Status SnapshotsService::Commit(grpc::ServerContext* /*context*/,
+grpc::Status SnapshotsService::Commit(grpc::ServerContext* context,
                                       const api::CommitSnapshotRequest* request,
                                       google::protobuf::Empty* /*response*/) {
+  if (const absl::Status admitted = Passes(checks_.admit, *context); !admitted.ok())
+    return ToGrpcStatus(admitted);
   // Sent only to snapshotters that declare the capability `rebase`. Ignoring it would commit other
   // content than was asked for.
   if (!request->parent().empty())
@@ -124,9 +136,11 @@ grpc::Status SnapshotsService::Commit(grpc::ServerContext* /*context*/,
       snapshotter_.Commit(request->name(), request->key(), LabelsOf(request->labels())));
 }
 
-grpc::Status SnapshotsService::Remove(grpc::ServerContext* /*context*/,
+grpc::Status SnapshotsService::Remove(grpc::ServerContext* context,
                                       const api::RemoveSnapshotRequest* request,
                                       google::protobuf::Empty* /*response*/) {
+  if (const absl::Status admitted = Passes(checks_.admit, *context); !admitted.ok())
+    return ToGrpcStatus(admitted);
   return ToGrpcStatus(snapshotter_.Remove(request->key()));
 }
 
@@ -138,9 +152,11 @@ grpc::Status SnapshotsService::Stat(grpc::ServerContext* /*context*/,
   return ToGrpcStatus(snapshot.status());
 }
 
-grpc::Status SnapshotsService::Update(grpc::ServerContext* /*context*/,
+grpc::Status SnapshotsService::Update(grpc::ServerContext* context,
                                       const api::UpdateSnapshotRequest* request,
                                       api::UpdateSnapshotResponse* response) {
+  if (const absl::Status admitted = Passes(checks_.admit, *context); !admitted.ok())
+    return ToGrpcStatus(admitted);
   Snapshot wanted;
   wanted.name = request->info().name();
   wanted.labels = LabelsOf(request->info().labels());
@@ -151,9 +167,11 @@ grpc::Status SnapshotsService::Update(grpc::ServerContext* /*context*/,
   return ToGrpcStatus(updated.status());
 }
 
-grpc::Status SnapshotsService::List(grpc::ServerContext* /*context*/,
+grpc::Status SnapshotsService::List(grpc::ServerContext* context,
                                     const api::ListSnapshotsRequest* request,
                                     grpc::ServerWriter<api::ListSnapshotsResponse>* writer) {
+  if (const absl::Status admitted = Passes(checks_.admit, *context); !admitted.ok())
+    return ToGrpcStatus(admitted);
   const std::vector<std::string> filters(request->filters().begin(), request->filters().end());
   api::ListSnapshotsResponse block;
   size_t block_bytes = 0;
@@ -187,9 +205,11 @@ grpc::Status SnapshotsService::Usage(grpc::ServerContext* /*context*/,
   return ToGrpcStatus(usage.status());
 }
 
-grpc::Status SnapshotsService::Cleanup(grpc::ServerContext* /*context*/,
+grpc::Status SnapshotsService::Cleanup(grpc::ServerContext* context,
                                        const api::CleanupRequest* /*request*/,
                                        google::protobuf::Empty* /*response*/) {
+  if (const absl::Status admitted = Passes(checks_.admit, *context); !admitted.ok())
+    return ToGrpcStatus(admitted);
   return ToGrpcStatus(snapshotter_.Cleanup());
 }
 

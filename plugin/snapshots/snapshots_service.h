@@ -15,32 +15,26 @@ namespace stowage {
 // The gRPC form of a status; both have the same codes.
 grpc::Status ToGrpcStatus(const absl::Status& status);
 
+// What the client of a connection (grpc::ServerContext::peer()) is asked for; an error is the
+// call's answer, and an empty function passes everybody.
+struct SnapshotPeerChecks {
+  // Before whatever changes or lists snapshots.
+  std::function<absl::Status(const std::string& peer)> admit;
+  // Whether the client can perform these mounts, before they are handed out.
+  std::function<absl::Status(const std::string& peer, const std::vector<Mount>& mounts)> mounts;
+  // Whether the client may get a remote snapshot for this chain, so that what could never be
+  // mounted fails when the image is pulled.
+  std::function<absl::Status(const std::string& peer, const std::string& chain_id)> chain;
+};
+
 // containerd.services.snapshots.v1.Snapshots in front of a Snapshotter: translates, decides
 // nothing. The field `snapshotter` of requests is not looked at: a proxy plugin's socket serves one
 // snapshotter, under whatever name containerd's configuration gives it. Thread-safe.
 class SnapshotsService final : public containerd::services::snapshots::v1::Snapshots::Service {
  public:
-  // Whether the client of a connection (grpc::ServerContext::peer()) can perform these mounts; an
-  // error is the call's answer.
-  using MountCheck =
-      std::function<absl::Status(const std::string& peer, const std::vector<Mount>& mounts)>;
-
-  // Whether the client may get a remote snapshot for this chain; an error is the call's answer, so
-  // that what could never be mounted fails when the image is pulled.
-  using ChainCheck =
-      std::function<absl::Status(const std::string& peer, const std::string& chain_id)>;
-
-  // snapshotter must outlive the service. check_mounts: asked before mounts are handed out.
-  // check_chain: asked before Prepare with containerd.io/snapshot.ref.
-  explicit SnapshotsService(
-      Snapshotter& snapshotter,
-      MountCheck check_mounts = [](const std::string&,
-                                   const std::vector<Mount>&) { return absl::OkStatus(); },
-      ChainCheck check_chain = [](const std::string&,
-                                  const std::string&) { return absl::OkStatus(); })
-      : snapshotter_(snapshotter),
-        check_mounts_(std::move(check_mounts)),
-        check_chain_(std::move(check_chain)) {}
+  // snapshotter must outlive the service.
+  explicit SnapshotsService(Snapshotter& snapshotter, SnapshotPeerChecks checks = {})
+      : snapshotter_(snapshotter), checks_(std::move(checks)) {}
 
   grpc::Status Prepare(
       grpc::ServerContext* context,
@@ -83,8 +77,7 @@ class SnapshotsService final : public containerd::services::snapshots::v1::Snaps
                                              absl::StatusOr<std::vector<Mount>> mounts);
 
   Snapshotter& snapshotter_;
-  const MountCheck check_mounts_;
-  const ChainCheck check_chain_;
+  const SnapshotPeerChecks checks_;
 };
 
 }  // namespace stowage

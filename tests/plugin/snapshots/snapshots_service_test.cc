@@ -5,6 +5,7 @@
 #include <chrono>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -19,7 +20,8 @@ namespace api = containerd::services::snapshots::v1;
 // A snapshotter behind a socket, and a client of it that sees messages as containerd does.
 class ServiceFixture {
  public:
-  ServiceFixture() : service_(fixture_.snapshotter()) {
+  explicit ServiceFixture(SnapshotPeerChecks checks = {})
+      : service_(fixture_.snapshotter(), std::move(checks)) {
     const std::string path = fixture_.path() + "/socket";
     auto server = UnixGrpcServer::Start(path, {&service_});
     REQUIRE_OK(server);
@@ -39,14 +41,20 @@ class ServiceFixture {
     return ((*stub_).*method)(&context, request, response).error_code();
   }
 
-  std::vector<int> ListBlockSizes() {
+  // The status, and how many snapshots each block of the answer has.
+  std::pair<grpc::StatusCode, std::vector<int>> List() {
     grpc::ClientContext context;
     context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
     const auto reader = stub_->List(&context, {});
     std::vector<int> sizes;
     api::ListSnapshotsResponse block;
     while (reader->Read(&block)) sizes.push_back(block.info_size());
-    CHECK(reader->Finish().ok());
+    return {reader->Finish().error_code(), sizes};
+  }
+
+  std::vector<int> ListBlockSizes() {
+    const auto [status, sizes] = List();
+    CHECK(status == grpc::OK);
     return sizes;
   }
 
@@ -119,6 +127,52 @@ TEST_CASE("SnapshotsService carries a snapshot's life over the wire",
   remove.set_key("ns/2/name");
   CHECK(fixture.Call(&Stub::Remove, remove, &empty) == grpc::FAILED_PRECONDITION);
   CHECK(fixture.Call(&Stub::Cleanup, api::CleanupRequest(), &empty) == grpc::OK);
+}
+
+TEST_CASE("SnapshotsService refuses a peer whatever changes or lists snapshots",
+          "[plugin][snapshots_service]") {
+  bool admitted = true;
+  ServiceFixture fixture({[&admitted](const std::string&) {
+                            return admitted ? absl::OkStatus()
+                                            : absl::FailedPreconditionError("somebody else's");
+                          },
+                          {},
+                          {}});
+  using Stub = api::Snapshots::Stub;
+  api::PrepareSnapshotRequest prepare;
+  prepare.set_key("one");
+  api::PrepareSnapshotResponse prepared;
+  REQUIRE(fixture.Call(&Stub::Prepare, prepare, &prepared) == grpc::OK);
+
+  admitted = false;
+  google::protobuf::Empty empty;
+  prepare.set_key("two");
+  CHECK(fixture.Call(&Stub::Prepare, prepare, &prepared) == grpc::FAILED_PRECONDITION);
+  api::ViewSnapshotRequest view;
+  view.set_key("three");
+  api::ViewSnapshotResponse viewed;
+  CHECK(fixture.Call(&Stub::View, view, &viewed) == grpc::FAILED_PRECONDITION);
+  api::CommitSnapshotRequest commit;
+  commit.set_key("one");
+  commit.set_name("name");
+  CHECK(fixture.Call(&Stub::Commit, commit, &empty) == grpc::FAILED_PRECONDITION);
+  api::UpdateSnapshotRequest update;
+  update.mutable_info()->set_name("one");
+  api::UpdateSnapshotResponse updated;
+  CHECK(fixture.Call(&Stub::Update, update, &updated) == grpc::FAILED_PRECONDITION);
+  api::RemoveSnapshotRequest remove;
+  remove.set_key("one");
+  CHECK(fixture.Call(&Stub::Remove, remove, &empty) == grpc::FAILED_PRECONDITION);
+  CHECK(fixture.Call(&Stub::Cleanup, api::CleanupRequest(), &empty) == grpc::FAILED_PRECONDITION);
+  CHECK(fixture.List() == std::pair(grpc::FAILED_PRECONDITION, std::vector<int>()));
+  // What only looks at one snapshot harms nobody: health checks do so.
+  api::StatSnapshotRequest stat;
+  stat.set_key("one");
+  api::StatSnapshotResponse stated;
+  CHECK(fixture.Call(&Stub::Stat, stat, &stated) == grpc::OK);
+
+  admitted = true;
+  CHECK(fixture.ListBlockSizes() == std::vector<int>{1});
 }
 
 TEST_CASE("SnapshotsService passes the update mask on", "[plugin][snapshots_service]") {
