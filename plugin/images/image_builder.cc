@@ -172,8 +172,10 @@ absl::Status ImageBuilder::HashLayers(const ImageBuildRequest& request, const Re
   };
   report(
       Step(ResolveProgress::Phase::kHash, absl::StrCat("hashing ", unknown.size(), " new layers")));
-  return ParallelFor(unknown.size(), AvailableCpus(),
-                     [&](size_t i) { return HashLayer(unknown[i], progress, draft); });
+  return ParallelFor(unknown.size(), AvailableCpus(), [&](size_t i) -> absl::Status {
+    if (request.stop.stop_requested()) return absl::CancelledError("stowaged is stopping");
+    return HashLayer(unknown[i], progress, draft);
+  });
 }
 
 absl::StatusOr<LayerRecord> ImageBuilder::WriteProfileLayer(const Profile& profile,

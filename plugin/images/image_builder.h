@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -37,6 +38,7 @@ struct ImageBuildRequest {
   std::vector<RealisedPackage> packages;
   // Of all packages together; its roots are their paths in the same order.
   Closure closure;
+  std::stop_token stop;  // asked before each layer that is hashed
 };
 
 struct ImageBuilderOptions {

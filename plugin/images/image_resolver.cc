@@ -268,7 +268,8 @@ absl::StatusOr<ImageRecord> ImageResolver::Run::Assemble(std::vector<RealisedPac
                                      resolver_.source_->PublicUrl(),
                                      revision,
                                      std::move(packages),
-                                     std::move(closure)};
+                                     std::move(closure),
+                                     resolver_.stop_.get_token()};
   return resolver_.builder_.Build(request,
                                   [this](ResolveProgress event) { job_.Report(std::move(event)); });
 }
