@@ -2,12 +2,14 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <list>
 #include <memory>
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
+#include "absl/functional/function_ref.h"
 #include "absl/synchronization/mutex.h"
 
 namespace stowage {
@@ -58,6 +60,21 @@ class LruCache {
     cost_ -= found->second->cost;
     removed.splice(removed.begin(), values_, found->second);
     places_.erase(found);
+  }
+
+  // Removes every value whose key fulfils the condition. Looks at all of them.
+  void RemoveIf(absl::FunctionRef<bool(uint64_t key)> condition) {
+    std::list<Kept> removed;  // as above
+    const absl::MutexLock lock(&mutex_);
+    for (auto value = values_.begin(); value != values_.end();) {
+      const auto next = std::next(value);
+      if (condition(value->key)) {
+        cost_ -= value->cost;
+        places_.erase(value->key);
+        removed.splice(removed.begin(), values_, value);
+      }
+      value = next;
+    }
   }
 
   size_t size() const {

@@ -86,4 +86,10 @@ int StoreFiles::Open(const ObjectIndex& object, const ObjectEntry& entry,
   return 0;
 }
 
+void StoreFiles::Forget(std::optional<uint64_t> object_number) {
+  open_files_.RemoveIf([object_number](uint64_t nodeid) {
+    return !object_number || ParseNodeId(nodeid).object == *object_number;
+  });
+}
+
 }  // namespace stowage

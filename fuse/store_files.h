@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/unique_fd.h"
@@ -23,6 +24,9 @@ class StoreFiles {
   // outside the store directory is ever opened. EMFILE and ENFILE are EIO as well.
   int Open(const ObjectIndex& object, const ObjectEntry& entry,
            std::shared_ptr<const UniqueFd>* file);
+
+  // Closes the files of a removed object, or all, as soon as no request uses them.
+  void Forget(std::optional<uint64_t> object_number);
 
  private:
   const UniqueFd store_directory_fd_;

@@ -23,6 +23,7 @@
 #include "fuse/index_directory.h"
 #include "fuse/libfuse_session.h"
 #include "fuse/process.h"
+#include "fuse/removed_objects.h"
 #include "fuse/request_loop.h"
 #include "fuse/saved_session.h"
 #include "fuse/store_files.h"
@@ -121,6 +122,19 @@ void WaitForEnd(const RequestLoop& loop, KeeperWatch& keeper) {
   }
 }
 
+// Null if the kernel gives no inotify instance: then files stay open until others are needed more.
+std::unique_ptr<RemovedObjects> WatchRemovedObjects(const ServerDescriptors& descriptors,
+                                                    StoreFiles& files, const LogFunction& log) {
+  UniqueFd state_fd(::fcntl(descriptors.state_directory.get(), F_DUPFD_CLOEXEC, 3));
+  auto watch = RemovedObjects::Watch(
+      std::move(state_fd),
+      [&files](std::optional<uint64_t> object_number) { files.Forget(object_number); });
+  if (watch.ok()) return *std::move(watch);
+  log(LogLevel::kWarning,
+      absl::StrCat("removed_objects_unwatched error=\"", watch.status().ToString(), "\""));
+  return nullptr;
+}
+
 }  // namespace
 
 absl::Status RunWorker(const ServerOptions& options, ServerDescriptors descriptors,
@@ -137,6 +151,7 @@ absl::Status RunWorker(const ServerOptions& options, ServerDescriptors descripto
   FaultLog faults(log);
   IndexDirectory indexes(std::move(state_fd), &faults);
   StoreFiles files(std::move(store_fd), &faults, OpenFilesBudget());
+  const auto removed_objects = WatchRemovedObjects(descriptors, files, log);
   FileSystem file_system(&indexes, &files, &faults);
   STOWAGE_ASSIGN_OR_RETURN(
       const std::unique_ptr<LibfuseSession> session,

@@ -219,16 +219,17 @@ absl::StatusOr<size_t> LayerCatalog::Collect(absl::Time now) {
   files_left_ = true;  // until all of it went well
   // The claims are gone already: should this end here, the next start finds roots that nobody
   // claims.
-  absl::Status status;
-  for (const LayerRecord& layer : unneeded) {
-    if (layer.kind == LayerKind::kStorePaths) status.Update(gc_roots_.Remove(RootHolder(layer)));
-  }
   {
     const absl::MutexLock lock(&mutex_);
     archives_.clear();
   }
+  // Index files before roots: stowage-fuse then closes what it has open of the store paths, which
+  // Nix would take for alive.
   const absl::StatusOr<bool> views_left = views_->RemoveUnneeded();
-  status.Update(views_left.status());
+  absl::Status status = views_left.status();
+  for (const LayerRecord& layer : unneeded) {
+    if (layer.kind == LayerKind::kStorePaths) status.Update(gc_roots_.Remove(RootHolder(layer)));
+  }
   const absl::StatusOr<bool> profiles_left = RemoveUnneededProfiles();
   status.Update(profiles_left.status());
   STOWAGE_RETURN_IF_ERROR(status);

@@ -5,7 +5,9 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -98,6 +100,17 @@ void MakeTwoViews(StoreTree& store) {
   store.Index("bbb-y", 2);
   store.View(1, {{"aaa-x", 1}, {"bbb-y", 2}});
   store.View(2, {{"bbb-y", 2}});
+}
+
+// How many files of a directory this process has open.
+int OpenFilesBelow(const std::string& directory) {
+  int count = 0;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+    std::error_code error;
+    const std::string target = std::filesystem::read_symlink(entry, error);
+    if (absl::StartsWith(target, directory + "/")) ++count;
+  }
+  return count;
 }
 
 TEST_CASE("attributes are those of a Nix store", "[fuse][file_system]") {
@@ -315,6 +328,22 @@ TEST_CASE("nodeids that nobody was given are ESTALE", "[fuse][file_system]") {
   INFO(nodeid);
   CHECK(fixture.file_system.GetAttributes(nodeid, &attributes) == ESTALE);
   CHECK(fixture.file_system.Lookup(nodeid, "x", &attributes) == ESTALE);
+}
+
+TEST_CASE("the store files of a removed object are closed, those of others are kept open",
+          "[fuse][file_system]") {
+  Fixture fixture;
+  MakeTwoViews(fixture.store);
+  REQUIRE(fixture.ReadFirstByte("1/nix/store/aaa-x/data") == 'D');
+  REQUIRE(fixture.ReadFirstByte("1/nix/store/aaa-x/bin/run") == 'R');
+  REQUIRE(fixture.ReadFirstByte("1/nix/store/bbb-y") == 'B');
+  CHECK(OpenFilesBelow(fixture.store.store()) == 3);
+  fixture.files.Forget(1);
+  CHECK(OpenFilesBelow(fixture.store.store()) == 1);
+  CHECK(fixture.ReadFirstByte("1/nix/store/aaa-x/data") == 'D');
+  CHECK(OpenFilesBelow(fixture.store.store()) == 2);
+  fixture.files.Forget(std::nullopt);
+  CHECK(OpenFilesBelow(fixture.store.store()) == 0);
 }
 
 }  // namespace

@@ -44,6 +44,19 @@ TEST_CASE("an evicted value lives as long as somebody uses it", "[fuse][lru_cach
   CHECK(*used == 10);
 }
 
+TEST_CASE("RemoveIf takes away what fulfils its condition, and its cost", "[fuse][lru_cache]") {
+  LruCache<int> cache(10, 100);
+  for (uint64_t key = 1; key <= 4; ++key) cache.Put(key, Value(static_cast<int>(key)), 25);
+  cache.RemoveIf([](uint64_t key) { return key % 2 == 0; });
+  CHECK(cache.size() == 2);
+  CHECK(cache.Get(2) == nullptr);
+  CHECK(*cache.Get(3) == 3);
+  cache.Put(5, Value(5), 50);  // fits: nothing is evicted
+  CHECK(cache.size() == 3);
+  cache.Put(2, Value(2), 0);
+  CHECK(cache.Get(2) != nullptr);
+}
+
 TEST_CASE("of two values put under one key the first stays", "[fuse][lru_cache]") {
   LruCache<int> cache(10, 1000);
   cache.Put(1, Value(10), 5);
