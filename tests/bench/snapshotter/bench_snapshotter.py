@@ -1,0 +1,109 @@
+#!/usr/bin/env python3
+"""Calls of the snapshotter against containerd's overlayfs snapshotter behind the same kind of socket.
+
+  bench_snapshotter.py BIN-DIR [--json FILE] [--present N,...] [--workers N,...] [--rounds N] [--repeats N]
+
+Both are asked by containerd's own client (snapshotter_bench.go), in turn, on one file system, with so many snapshots there
+already. Rows are milliseconds of a call at the 50th and 99th percentile; medians over all rounds are kept. Containers and
+layers stand on a chain of ten layers; nothing is mounted.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import pathlib
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = pathlib.Path(__file__).parent
+GOCODE = "/usr/share/gocode"
+CALLS = ("Prepare (layer)", "Commit", "Prepare (container)", "Mounts", "Stat", "Usage", "Remove (container)", "Remove (layer)",
+         "List")
+
+
+def build_client(directory):
+    """Compiles snapshotter_bench.go against Debian's copy of containerd."""
+    source = directory / "src/snapshotter_bench"
+    source.mkdir(parents=True)
+    shutil.copy(HERE / "snapshotter_bench.go", source)
+    environment = dict(os.environ, GO111MODULE="off", GOFLAGS="", GOPATH=f"{directory}:{GOCODE}",
+                       GOCACHE=os.environ.get("GOCACHE", f"{directory}/cache"))
+    program = directory / "snapshotter_bench"
+    subprocess.run(["go", "build", "-o", program, "."], cwd=source, env=environment, check=True)
+    return str(program)
+
+
+@contextlib.contextmanager
+def server(socket, command, stop):
+    """Runs a server until the block ends; `stop` ends it."""
+    process = subprocess.Popen(command, stdin=subprocess.PIPE)
+    try:
+        deadline = time.monotonic() + 20
+        while not os.path.exists(socket):
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"{command[0]} does not serve {socket}")
+            time.sleep(0.05)
+        yield
+    finally:
+        stop(process)
+        process.wait(timeout=60)
+
+
+def measure(client, socket, present, workers, rounds):
+    done = subprocess.run([client, "measure", socket, str(present), str(workers), str(rounds)], check=True,
+                          stdout=subprocess.PIPE, text=True)
+    return json.loads(done.stdout)
+
+
+def rows(samples, present, workers):
+    """samples: [(ours, theirs)]"""
+    for call in CALLS:
+        for percentile in ("p50", "p99"):
+            value, baseline = (statistics.median(pair[side][call][percentile] for pair in samples) for side in (0, 1))
+            noun = "worker" if workers == 1 else "workers"
+            yield {"row": f"{call}, {present} present, {workers} {noun}: {percentile} ms", "value": value,
+                   "baseline": baseline, "ratio": value / baseline}
+
+
+def numbers(text):
+    return [int(number) for number in text.split(",")]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("bin_directory", metavar="BIN-DIR", help="where snapshotter_server is")
+    parser.add_argument("--json", metavar="FILE", help="write the list of rows here")
+    parser.add_argument("--present", type=numbers, default=[10, 1000, 10000])
+    parser.add_argument("--workers", type=numbers, default=[1, 8])
+    parser.add_argument("--rounds", type=int, default=100, help="layers and containers in one measurement, by all workers")
+    parser.add_argument("--repeats", type=int, default=3)
+    arguments = parser.parse_args()
+
+    results = []
+    with tempfile.TemporaryDirectory(prefix="bench-snapshotter-") as name:
+        directory = pathlib.Path(name)
+        client = build_client(directory)
+        ours, theirs = f"{name}/ours.sock", f"{name}/overlayfs.sock"
+        with server(ours, [f"{arguments.bin_directory}/snapshotter_server", ours, f"{name}/ours"],
+                    lambda process: process.stdin.close()), \
+                server(theirs, [client, "overlayfs", theirs, f"{name}/overlayfs"],
+                       lambda process: process.send_signal(signal.SIGTERM)):
+            for present in sorted(arguments.present):
+                for workers in arguments.workers:
+                    print(f"{present} present, {workers} at once", file=sys.stderr, flush=True)
+                    rounds = max(1, arguments.rounds // workers)
+                    samples = [tuple(measure(client, socket, present, workers, rounds) for socket in (ours, theirs))
+                               for _ in range(arguments.repeats)]
+                    results.extend(rows(samples, present, workers))
+    if arguments.json:
+        pathlib.Path(arguments.json).write_text(json.dumps(results, indent=1))
+
+
+if __name__ == "__main__":
+    main()
