@@ -26,6 +26,8 @@ void CompleteInitReply(absl::string_view init_request, void* init_out, size_t si
   std::memcpy(&in, init_request.data() + sizeof(fuse_in_header), kInitInBytes);
   std::memcpy(&out, init_out, sizeof out);
   out.flags |= in.flags & FUSE_PARALLEL_DIROPS;
+  // Nothing is ever written, so that requests are small; read(2) wants room for this much.
+  out.max_write = kMaxWriteBytes;
   std::memcpy(init_out, &out, sizeof out);
 }
 

@@ -6,7 +6,10 @@
 
 namespace stowage {
 
-// Adds to a FUSE_INIT reply what libfuse 3.14 leaves out: FUSE_PARALLEL_DIROPS, which it records as
+// The max_write that is negotiated: the least that the kernel takes. libfuse says 1 MiB.
+inline constexpr unsigned kMaxWriteBytes = 4096;
+
+// Completes libfuse's FUSE_INIT reply: max_write, and FUSE_PARALLEL_DIROPS, which 3.14 records as
 // offered but never sends back (lib/fuse_lowlevel.c). Without it the kernel serialises lookups per
 // directory under a lock that is waited for in D state.
 //

@@ -9,21 +9,36 @@
 
 namespace stowage {
 
-// The keeper: holds the mount and sees to it that a worker serves it. Reads no request but the
-// first, and never touches the mount (fuse/mount.h). Both functions return OK after SIGTERM or
+// The keeper: holds the mount and sees to it that a worker serves it (fuse/keeper_loop.h). Reads no
+// request but the first, and never touches the mount (fuse/mount.h). All return OK after SIGTERM or
 // SIGINT, and when the mount has been ended from outside; no process and no mount of ours is left
-// then. One call per process, on its only thread; takes over SIGTERM and SIGINT and ignores SIGHUP
-// and SIGPIPE.
+// then. One call per process, on its only thread; takes over SIGTERM, SIGINT and SIGHUP and ignores
+// SIGPIPE.
 
-// Mounts and keeps. state_directory and store_directory are absolute. on_mounted: called once, when
-// requests are being served. Errors: what kept it from mounting or its first worker from serving;
-// each says what to do, and nothing is left mounted.
+// What a service manager kept of an earlier keeper; both or none.
+struct StoredDescriptors {
+  UniqueFd fuse;
+  UniqueFd session;
+};
+// The names under which it keeps them.
+inline constexpr char kStoredFuseName[] = "stowage-fuse";
+inline constexpr char kStoredSessionName[] = "stowage-session";
+
+// Mounts, or takes over the mount of `stored` with a worker of this program, and keeps it.
+// state_directory and store_directory are absolute. on_serving: called once, with the mount's
+// place, when requests are being served. Errors: what kept it from mounting or its first worker
+// from serving; each says what to do, and no new mount is left. Or that the mount was given up.
 absl::Status RunKeeper(const ServerOptions& options, const std::string& state_directory,
-                       const std::string& store_directory, const std::function<void()>& on_mounted,
+                       const std::string& store_directory, StoredDescriptors stored,
+                       const std::function<void(const std::string& mount_point)>& on_serving,
                        const LogFunction& log);
 
-// Keeps a mount that lost its keeper; worker_fd: pidfd of its worker.
+// Keeps a mount that is there: started by its worker, or executed by its keeper, whose program was
+// replaced (replace_worker). Does nothing and returns OK if another keeper is there.
 absl::Status RunAdoptingKeeper(const ServerOptions& options, ServerDescriptors descriptors,
-                               UniqueFd worker_fd, const LogFunction& log);
+                               bool replace_worker, const LogFunction& log);
+
+// Whether this program could go on with the session of a running one. Changes nothing.
+absl::Status CheckSession(UniqueFd session);
 
 }  // namespace stowage

@@ -82,12 +82,6 @@ void RequestCapabilities(fuse_conn_info* connection) {
 #endif
 }
 
-size_t RequestBufferBytes() {
-  // 256 pages is the most that the kernel sends by default, one more for the headers; it wants room
-  // for max_write even where nothing is ever written.
-  return 257 * static_cast<size_t>(::sysconf(_SC_PAGESIZE));
-}
-
 absl::StatusOr<std::unique_ptr<LibfuseSession>> LibfuseSession::Create(
     const fuse_lowlevel_ops& operations, void* user_data, UniqueFd fuse_fd) {
   char name[] = "stowage-fuse";

@@ -49,7 +49,4 @@ class LibfuseSession {
 // For the operations' init(): what we want of the kernel (docs/fuse.md, "Settings").
 void RequestCapabilities(fuse_conn_info* connection);
 
-// The size of buffer that read(2) on the descriptor needs.
-size_t RequestBufferBytes();
-
 }  // namespace stowage

@@ -10,11 +10,15 @@
 #include <exception>
 #include <filesystem>
 #include <string>
+#include <system_error>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "base/log.h"
+#include "base/service_manager.h"
 #include "fuse/keeper.h"
 #include "fuse/process.h"
+#include "fuse/saved_session.h"
 #include "fuse/server_options.h"
 #include "fuse/worker.h"
 
@@ -23,7 +27,8 @@ namespace {
 constexpr char kExamples[] =
     "Examples:\n"
     "  stowage-fuse --state /var/lib/stowage --mountpoint /run/stowage/fs\n"
-    "      as the stowage-fuse.service does it; ends by SIGTERM, which unmounts\n"
+    "      as the stowage-fuse.service does it. SIGTERM ends it, and the file system of every\n"
+    "      container on it; SIGHUP replaces it by the program at its place and disturbs nobody\n"
     "  stowage-fuse --state /tmp/s --mountpoint /tmp/m --store /tmp/store --log-level debug\n"
     "      everything at a private place, for a test\n"
     "  ls /run/stowage/fs/1/nix/store\n"
@@ -37,8 +42,6 @@ struct InheritedNumbers {
   int session = -1;
   int state = -1;
   int store = -1;
-  int keeper = -1;
-  int worker = -1;
   int ready = -1;
 };
 
@@ -46,11 +49,18 @@ void AddServerOptions(CLI::App& app, stowage::ServerOptions& options) {
   app.add_option("--mountpoint", options.mount_point, "Where to mount; made when missing")
       ->capture_default_str();
   app.add_option("--threads", options.threads, "Threads that serve requests")
-      ->check(CLI::Range(1, 64))
+      ->check(CLI::Range(1, stowage::kMaxThreads))
       ->capture_default_str();
   app.add_option("--log-level", options.log_level, "Lowest level logged to standard error")
       ->check(CLI::IsMember({"debug", "info", "warning", "error", "off"}))
       ->capture_default_str();
+  app.add_option("--give-up-after", options.give_up_after_seconds,
+                 "Seconds without a worker that can serve until the mount is ended, so that nobody "
+                 "waits for it any longer")
+      ->check(CLI::Range(1, 86400))
+      ->capture_default_str();
+  app.add_flag("!--no-resend", options.resend,
+               "Do without FUSE_NOTIFY_RESEND, as on kernels before 6.9; for tests");
 }
 
 stowage::ServerDescriptors TakeDescriptors(const InheritedNumbers& numbers) {
@@ -91,16 +101,37 @@ int Report(const absl::Status& status) {
   return EXIT_FAILURE;
 }
 
-std::string NotifySocket() {
-  const char* socket = std::getenv("NOTIFY_SOCKET");
-  return socket == nullptr ? "" : socket;
+std::string Variable(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
+// What systemd kept of an earlier keeper; takes the variables away.
+stowage::StoredDescriptors TakeStored() {
+  stowage::StoredDescriptors stored;
+  for (stowage::PassedDescriptor& passed : stowage::TakePassedDescriptors(
+           Variable("LISTEN_PID"), Variable("LISTEN_FDS"), Variable("LISTEN_FDNAMES"))) {
+    if (passed.name == stowage::kStoredFuseName) stored.fuse = std::move(passed.fd);
+    if (passed.name == stowage::kStoredSessionName) stored.session = std::move(passed.fd);
+  }
+  for (const char* name : {"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"}) (void)::unsetenv(name);
+  return stored;
+}
+
+// Our file, for an upgrade; what is executed now may be gone by then.
+std::string OwnProgram() {
+  std::error_code error;
+  const std::string path = std::filesystem::read_symlink("/proc/self/exe", error).string();
+  return error ? "/proc/self/exe" : path;
 }
 
 // What people and systemd start.
 int RunForPeople(int argc, char** argv) {
   stowage::ServerOptions options;
   options.mount_point = "/run/stowage/fs";
-  options.notify_socket = NotifySocket();
+  options.notify_socket = Variable("NOTIFY_SOCKET");
+  options.program = OwnProgram();
+  stowage::StoredDescriptors stored = TakeStored();
   std::string state_directory = "/var/lib/stowage";
   std::string store_directory = "/nix/store";
   CLI::App app("Shows views of the Nix store as one FUSE file system, for containers.",
@@ -119,39 +150,48 @@ int RunForPeople(int argc, char** argv) {
     return std::filesystem::absolute(path, ignored).lexically_normal().string();
   };
   options.mount_point = absolute(options.mount_point);
-  const auto announce = [&options] {
-    std::printf("mounted at %s\n", options.mount_point.c_str());
+  const auto announce = [](const std::string& mount_point) {
+    std::printf("mounted at %s\n", mount_point.c_str());
     (void)std::fflush(stdout);  // whoever waits for the line may have gone
   };
   return Report(stowage::RunKeeper(options, absolute(state_directory), absolute(store_directory),
-                                   announce, Log));
+                                   std::move(stored), announce, Log));
+}
+
+// Asked by the keeper that this program is to replace: exit code 0 if it can.
+int RunCheck(int argc, char** argv) {
+  int session = -1;
+  CLI::App app("Started by stowage-fuse itself.", "stowage-fuse check");
+  app.add_option("--session-fd", session)->required();
+  CLI11_PARSE(app, argc, argv);
+  return Report(stowage::CheckSession(stowage::TakeInherited(session)));
 }
 
 // What keeper and worker start: role is "worker" or "keeper".
 int RunRole(const std::string& role, int argc, char** argv) {
   stowage::ServerOptions options;
-  options.notify_socket = NotifySocket();
+  options.notify_socket = Variable("NOTIFY_SOCKET");
   InheritedNumbers numbers;
+  bool replace_worker = false;
   CLI::App app("Started by stowage-fuse itself.", "stowage-fuse " + role);
+  app.allow_extras();  // a neighbouring version may have options that this one does without
   AddServerOptions(app, options);
+  app.add_option("--program", options.program)->required();
   app.add_option("--fuse-fd", numbers.fuse)->required();
   app.add_option("--session-fd", numbers.session)->required();
   app.add_option("--state-fd", numbers.state)->required();
   app.add_option("--store-fd", numbers.store)->required();
   if (role == "worker") {
-    app.add_option("--keeper-fd", numbers.keeper)->required();
     app.add_option("--ready-fd", numbers.ready)->required();
   } else {
-    app.add_option("--worker-fd", numbers.worker)->required();
+    app.add_flag("--replace-worker", replace_worker);
   }
   CLI11_PARSE(app, argc, argv);
   SetUpLogging(options.log_level);
   if (role == "worker")
     return Report(stowage::RunWorker(options, TakeDescriptors(numbers),
-                                     stowage::TakeInherited(numbers.keeper),
                                      stowage::TakeInherited(numbers.ready), Log));
-  return Report(stowage::RunAdoptingKeeper(options, TakeDescriptors(numbers),
-                                           stowage::TakeInherited(numbers.worker), Log));
+  return Report(stowage::RunAdoptingKeeper(options, TakeDescriptors(numbers), replace_worker, Log));
 }
 
 }  // namespace
@@ -159,6 +199,7 @@ int RunRole(const std::string& role, int argc, char** argv) {
 int main(int argc, char** argv) {
   try {
     const std::string role = argc > 1 ? argv[1] : "";
+    if (role == "check") return RunCheck(argc - 1, argv + 1);
     if (role == "worker" || role == "keeper") return RunRole(role, argc - 1, argv + 1);
     return RunForPeople(argc, argv);
   } catch (const std::exception& exception) {

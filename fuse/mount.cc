@@ -21,7 +21,9 @@
 #include "base/directory.h"
 #include "base/file.h"
 #include "base/status_macros.h"
+#include "fuse/connection_control.h"
 #include "fuse/init_reply.h"
+#include "fuse/lost_overlays.h"
 #include "fuse/mount_table.h"
 
 namespace stowage {
@@ -31,22 +33,6 @@ constexpr char kFileSystemType[] = "fuse.stowage";
 constexpr char kSource[] = "stowage";
 constexpr int kInitTimeoutMs = 10'000;
 constexpr int kProbeTimeoutMs = 2'000;
-
-// The place without symbolic links. The last component is taken as it is: it may be a mount that
-// hangs whoever looks at it.
-absl::StatusOr<std::string> ResolveMountPoint(std::string path) {
-  while (path.size() > 1 && path.back() == '/') path.pop_back();
-  const size_t slash = path.rfind('/');
-  if (slash == std::string::npos || path.size() == 1)
-    return absl::InvalidArgumentError(
-        absl::StrCat("mount at '", path, "': not an absolute path below /"));
-  const std::string parent = slash == 0 ? "/" : path.substr(0, slash);
-  STOWAGE_RETURN_IF_ERROR(MakeDirectories(parent));
-  const std::unique_ptr<char, decltype(&::free)> real(::realpath(parent.c_str(), nullptr), ::free);
-  if (real == nullptr) return absl::ErrnoToStatus(errno, absl::StrCat("resolve ", parent));
-  const std::string base = std::strcmp(real.get(), "/") == 0 ? "" : real.get();
-  return base + path.substr(slash);
-}
 
 void SleepMs(int milliseconds) {
   const timespec time = {milliseconds / 1000, milliseconds % 1000 * 1'000'000L};
@@ -75,7 +61,7 @@ bool IsDeadMount(const std::string& mount_point) {
 }
 
 // Detaches dead mounts of ours at the place until nothing is mounted there.
-absl::Status ClearMountPoint(const std::string& mount_point) {
+absl::Status ClearMountPoint(const std::string& mount_point, const LogFunction& log) {
   while (true) {
     STOWAGE_ASSIGN_OR_RETURN(const std::vector<MountInfo> mounts, MountsAt(mount_point));
     if (mounts.empty()) return absl::OkStatus();
@@ -87,11 +73,23 @@ absl::Status ClearMountPoint(const std::string& mount_point) {
     if (!IsDeadMount(mount_point))
       return absl::FailedPreconditionError(absl::StrCat(
           "mount at ", mount_point,
-          ": a stowage-fuse that is alive is mounted there; end it by SIGTERM to its keeper, or "
-          "choose another place by --mountpoint"));
+          ": a stowage-fuse that is alive is mounted there; SIGHUP to its keeper replaces its "
+          "program, SIGTERM ends it; or choose another place by --mountpoint"));
     if (::umount2(mount_point.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) != 0)
       return absl::ErrnoToStatus(errno, absl::StrCat("detach the dead mount at ", mount_point));
+    log(LogLevel::kWarning,
+        absl::StrCat("dead_mount_detached mountpoint=", mount_point,
+                     " error=\"an earlier server lost it: keeper and worker were both killed, and "
+                     "no service manager kept its descriptor\""));
+    LogLostOverlays(mount_point, log);
   }
+}
+
+// "" if no mount of ours is uppermost there.
+absl::StatusOr<std::string> DeviceMountedAt(const std::string& mount_point) {
+  STOWAGE_ASSIGN_OR_RETURN(const std::vector<MountInfo> mounts, MountsAt(mount_point));
+  if (mounts.empty() || mounts.back().file_system_type != kFileSystemType) return "";
+  return mounts.back().device;
 }
 
 absl::StatusOr<UniqueFd> OpenFuseDevice() {
@@ -120,22 +118,30 @@ absl::Status CallMount(int fuse_fd, const std::string& mount_point) {
 
 }  // namespace
 
-absl::StatusOr<FuseMount> MountFuse(const std::string& path) {
-  STOWAGE_ASSIGN_OR_RETURN(UniqueFd fd, OpenFuseDevice());
-  STOWAGE_ASSIGN_OR_RETURN(const std::string mount_point, ResolveMountPoint(path));
-  STOWAGE_RETURN_IF_ERROR(ClearMountPoint(mount_point));
-  STOWAGE_RETURN_IF_ERROR(MakeDirectories(mount_point));
-  STOWAGE_RETURN_IF_ERROR(CallMount(fd.get(), mount_point));
-  absl::StatusOr<FuseMount> mount = AdoptFuseMount(std::move(fd), mount_point);
-  if (!mount.ok()) (void)::umount2(mount_point.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW);
-  return mount;
+absl::StatusOr<std::string> ResolveMountPoint(std::string path) {
+  while (path.size() > 1 && path.back() == '/') path.pop_back();
+  const size_t slash = path.rfind('/');
+  if (slash == std::string::npos || path.size() == 1)
+    return absl::InvalidArgumentError(
+        absl::StrCat("mount at '", path, "': not an absolute path below /"));
+  const std::string parent = slash == 0 ? "/" : path.substr(0, slash);
+  STOWAGE_RETURN_IF_ERROR(MakeDirectories(parent));
+  const std::unique_ptr<char, decltype(&::free)> real(::realpath(parent.c_str(), nullptr), ::free);
+  if (real == nullptr) return absl::ErrnoToStatus(errno, absl::StrCat("resolve ", parent));
+  const std::string base = std::strcmp(real.get(), "/") == 0 ? "" : real.get();
+  return base + path.substr(slash);
 }
 
-absl::StatusOr<FuseMount> AdoptFuseMount(UniqueFd fd, const std::string& mount_point) {
-  STOWAGE_ASSIGN_OR_RETURN(const std::vector<MountInfo> mounts, MountsAt(mount_point));
-  if (mounts.empty() || mounts.back().file_system_type != kFileSystemType)
-    return absl::NotFoundError(absl::StrCat("no mount of ours at ", mount_point));
-  return FuseMount{std::move(fd), mount_point, mounts.back().device};
+absl::StatusOr<FuseMount> MountFuse(const std::string& mount_point, const LogFunction& log) {
+  STOWAGE_ASSIGN_OR_RETURN(UniqueFd fd, OpenFuseDevice());
+  STOWAGE_RETURN_IF_ERROR(ClearMountPoint(mount_point, log));
+  STOWAGE_RETURN_IF_ERROR(MakeDirectories(mount_point));
+  STOWAGE_RETURN_IF_ERROR(CallMount(fd.get(), mount_point));
+  STOWAGE_ASSIGN_OR_RETURN(const std::string device, DeviceMountedAt(mount_point));
+  if (!device.empty()) return FuseMount{std::move(fd), mount_point, device};
+  (void)::umount2(mount_point.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW);
+  return absl::AbortedError(
+      absl::StrCat("mount at ", mount_point, ": the mount is not there any more"));
 }
 
 absl::StatusOr<std::string> ReadInitRequest(int fuse_fd) {
@@ -158,16 +164,15 @@ absl::Status SetReadAhead(const FuseMount& mount, int kib) {
 }
 
 absl::Status EndFuseMount(const FuseMount& mount) {
+  // Only ours: another one may have been mounted there since.
+  STOWAGE_ASSIGN_OR_RETURN(const std::string device, DeviceMountedAt(mount.mount_point));
   absl::Status status;
-  // EINVAL: it is not mounted any more, which is what we want.
-  if (::umount2(mount.mount_point.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) != 0 && errno != EINVAL)
+  if (device == mount.device &&
+      ::umount2(mount.mount_point.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) != 0 && errno != EINVAL)
     status = absl::ErrnoToStatus(errno, absl::StrCat("unmount ", mount.mount_point));
-  // Overlays may hold the file system beyond that. Where fusectl is not mounted, the last close of
-  // the descriptor does the same.
-  const std::string connection = mount.device.substr(mount.device.find(':') + 1);
-  const std::string path = absl::StrCat("/sys/fs/fuse/connections/", connection, "/abort");
-  if (const auto fd = OpenAt(AT_FDCWD, path, O_WRONLY); fd.ok())
-    (void)WriteAll(fd->get(), "1", path);
+  // Overlays may hold the file system beyond that.
+  const absl::Status aborted = AbortConnection(mount.device);
+  if (!aborted.ok() && !absl::IsNotFound(aborted)) status.Update(aborted);
   return status;
 }
 

@@ -4,6 +4,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/log.h"
 #include "base/unique_fd.h"
 
 namespace stowage {
@@ -11,20 +12,23 @@ namespace stowage {
 // A mount as the keeper knows it. Nothing here ever touches the mount itself: with no worker behind
 // it, a stat(2) would wait for ever (docs/fuse.md).
 struct FuseMount {
-  UniqueFd fd;              // /dev/fuse; the connection lives as long as one copy is open
+  UniqueFd fd;              // /dev/fuse, until a keeper has it; the connection lives as long as one
   std::string mount_point;  // absolute, without symbolic links
   std::string device;       // "0:53", names the connection and its bdi in sysfs
 };
 
-// Opens /dev/fuse and mounts at `mount_point`, which is made with missing parents.
-//
-// A dead mount that an earlier stowage-fuse left there is detached first. Errors:
-// FailedPrecondition if anything else is mounted there, or a stowage-fuse that is alive; NotFound
-// without /dev/fuse, PermissionDenied without the right to mount; each says what to do.
-absl::StatusOr<FuseMount> MountFuse(const std::string& mount_point);
+// The place without symbolic links, its parents made. Its last component is taken as it is: it may
+// be a mount that hangs whoever looks at it. Errors: InvalidArgument for a path that is not
+// absolute or is "/"; the errno's.
+absl::StatusOr<std::string> ResolveMountPoint(std::string path);
 
-// Takes an inherited descriptor of a mount that is there. Errors: NotFound if it is not.
-absl::StatusOr<FuseMount> AdoptFuseMount(UniqueFd fd, const std::string& mount_point);
+// Opens /dev/fuse and mounts at `mount_point`, a resolved one, which is made when missing.
+//
+// A dead mount that an earlier stowage-fuse left there is detached first, and the log says which
+// containers are lost with it. Errors: FailedPrecondition if anything else is mounted there, or a
+// stowage-fuse that is alive; NotFound without /dev/fuse, PermissionDenied without the right to
+// mount; each says what to do.
+absl::StatusOr<FuseMount> MountFuse(const std::string& mount_point, const LogFunction& log);
 
 // Reads the kernel's FUSE_INIT from a fresh mount. Errors: DeadlineExceeded after 10 s; Internal.
 absl::StatusOr<std::string> ReadInitRequest(int fuse_fd);
@@ -33,7 +37,8 @@ absl::StatusOr<std::string> ReadInitRequest(int fuse_fd);
 // files. Works only after FUSE_INIT was answered. Errors: the errno's.
 absl::Status SetReadAhead(const FuseMount& mount, int kib);
 
-// Detaches the mount and ends the connection: whoever still uses it gets ENOTCONN from now on.
+// Detaches the mount, if it is still there, and ends the connection: whoever uses it, also through
+// an overlay, gets ENOTCONN from now on. Errors: the errno's.
 absl::Status EndFuseMount(const FuseMount& mount);
 
 }  // namespace stowage

@@ -1,16 +1,18 @@
 #include "fuse/process.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "base/status_macros.h"
 
 namespace stowage {
@@ -33,6 +35,16 @@ struct SpawnSettings {
   posix_spawn_file_actions_t actions;
 };
 
+// Adds argv[0]; the result points into `arguments`.
+std::vector<char*> ArgumentVector(std::vector<std::string>& arguments) {
+  arguments.insert(arguments.begin(), "stowage-fuse");
+  std::vector<char*> argv;
+  argv.reserve(arguments.size() + 1);
+  for (std::string& argument : arguments) argv.push_back(argument.data());
+  argv.push_back(nullptr);
+  return argv;
+}
+
 }  // namespace
 
 UniqueFd TakeInherited(int fd) {
@@ -51,13 +63,10 @@ void SignalPidfd(int pidfd, int signal) {
   (void)::syscall(SYS_pidfd_send_signal, pidfd, signal, nullptr, 0);
 }
 
-absl::StatusOr<ChildProcess> StartSelf(std::vector<std::string> arguments,
-                                       absl::Span<const int> inherited_fds) {
-  arguments.insert(arguments.begin(), "stowage-fuse");
-  std::vector<char*> argv;
-  argv.reserve(arguments.size() + 1);
-  for (std::string& argument : arguments) argv.push_back(argument.data());
-  argv.push_back(nullptr);
+absl::StatusOr<WatchedProcess> StartProgram(const std::string& program,
+                                            std::vector<std::string> arguments,
+                                            absl::Span<const int> inherited_fds) {
+  const std::vector<char*> argv = ArgumentVector(arguments);
   SpawnSettings settings;
   sigset_t none;
   sigemptyset(&none);
@@ -69,13 +78,34 @@ absl::StatusOr<ChildProcess> StartSelf(std::vector<std::string> arguments,
   }
   pid_t pid = -1;
   // Not fork(2): it write-protects our memory for copy-on-write, and a worker that is killed while
-  // the kernel copies a request into such a page makes that request fail (fuse/request_loop.cc).
+  // the kernel copies a reply out of such a page makes that request fail (docs/fuse.md).
   if (error == 0)
-    error = ::posix_spawn(&pid, "/proc/self/exe", &settings.actions, &settings.attributes,
+    error = ::posix_spawn(&pid, program.c_str(), &settings.actions, &settings.attributes,
                           argv.data(), ::environ);
-  if (error != 0) return absl::ErrnoToStatus(error, "start /proc/self/exe");
+  if (error != 0) return absl::ErrnoToStatus(error, absl::StrCat("start ", program));
   STOWAGE_ASSIGN_OR_RETURN(UniqueFd pidfd, OpenPidfd(pid));
-  return ChildProcess{pid, std::move(pidfd)};
+  return WatchedProcess{pid, std::move(pidfd)};
+}
+
+absl::Status BecomeProgram(const std::string& program, std::vector<std::string> arguments,
+                           absl::Span<const int> inherited_fds) {
+  const std::vector<char*> argv = ArgumentVector(arguments);
+  for (const int fd : inherited_fds) (void)::fcntl(fd, F_SETFD, 0);
+  (void)::execv(program.c_str(), argv.data());
+  const int error = errno;
+  for (const int fd : inherited_fds) (void)::fcntl(fd, F_SETFD, FD_CLOEXEC);
+  return absl::ErrnoToStatus(error, absl::StrCat("execute ", program));
+}
+
+bool AwaitEnd(const WatchedProcess& process, absl::Duration patience) {
+  pollfd waiting = {process.pidfd.get(), POLLIN, 0};
+  const absl::Time deadline = absl::Now() + patience;
+  while (true) {
+    const absl::Duration left = std::max(deadline - absl::Now(), absl::ZeroDuration());
+    const int count = ::poll(&waiting, 1, static_cast<int>(absl::ToInt64Milliseconds(left)));
+    if (count > 0) return true;
+    if (count == 0 || errno != EINTR) return false;
+  }
 }
 
 }  // namespace stowage

@@ -1,76 +1,130 @@
 #include "fuse/request_loop.h"
 
+#include <linux/fuse.h>
 #include <sys/eventfd.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
-#include <cstdint>
 #include <cstring>
-#include <memory>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "fuse/init_reply.h"
 
 namespace stowage {
 namespace {
 
-// No request that somebody waits for is larger: a header and a name or two. The rest of the buffer
-// is there for the kernel's arithmetic (and for FORGET in bulk) and costs no memory.
-constexpr size_t kLargestRequestBytes = 16 << 10;
+// What the kernel wants of a buffer for read(2) (Linux: fs/fuse/dev.c, fuse_dev_do_read).
+static_assert(RequestSlot::kCapacity >= FUSE_MIN_READ_BUFFER);
+static_assert(RequestSlot::kCapacity >=
+              sizeof(fuse_in_header) + sizeof(fuse_write_in) + kMaxWriteBytes);
 
-// A process that is killed while the kernel copies a request into a page that is not there makes
-// the request fail with EIO (Linux: fs/fuse/dev.c, fuse_dev_do_read); into one that is there, the
-// copy completes and the request can be served again.
-void KeepPresent(char* bytes, size_t size) {
-  std::memset(bytes, 0, size);
-  (void)::mlock(bytes, size);  // refused by a small limit: then only swapping can bring the EIO
+// The kernel's ENOENT says that the request has been answered before.
+void AnswerEio(int fuse_fd, uint64_t unique) {
+  fuse_out_header reply{};
+  reply.len = sizeof reply;
+  reply.error = -EIO;
+  reply.unique = unique;
+  (void)!::write(fuse_fd, &reply, sizeof reply);
 }
 
 }  // namespace
 
-RequestLoop::RequestLoop(LibfuseSession* session, LogFunction log, UniqueFd ended_fd)
-    : session_(session), log_(std::move(log)), ended_fd_(std::move(ended_fd)) {}
+RequestLoop::RequestLoop(LibfuseSession* session, const RequestSlots* slots, Options options,
+                         UniqueFd ended_fd)
+    : session_(session),
+      slots_(slots),
+      options_(std::move(options)),
+      ended_fd_(std::move(ended_fd)) {}
 
 absl::StatusOr<std::unique_ptr<RequestLoop>> RequestLoop::Start(LibfuseSession* session,
-                                                                int threads, LogFunction log) {
+                                                                const RequestSlots* slots,
+                                                                Options options) {
   UniqueFd ended_fd(::eventfd(0, EFD_CLOEXEC));
   if (!ended_fd) return absl::ErrnoToStatus(errno, "make an eventfd");
-  std::unique_ptr<RequestLoop> loop(new RequestLoop(session, std::move(log), std::move(ended_fd)));
-  loop->running_ = threads;
-  for (int i = 0; i < threads; ++i)
-    loop->threads_.emplace_back([loop = loop.get()] { loop->Serve(); });
-  return loop;
-}
-
-void RequestLoop::Serve() noexcept {
-  try {
-    ServeUntilEnd();
-  } catch (...) {
-    log_(LogLevel::kError, "serving_thread_ended error=\"out of memory\"");
+  std::unique_ptr<RequestLoop> owned(
+      new RequestLoop(session, slots, std::move(options), std::move(ended_fd)));
+  RequestLoop* const loop = owned.get();
+  loop->SortSlots();
+  const size_t threads = loop->free_.size();
+  loop->running_ = static_cast<int>(threads);
+  loop->replaying_ = static_cast<int>(threads) + 1;
+  for (size_t i = 0; i < threads; ++i) {
+    loop->threads_.emplace_back([loop, i, threads] {
+      loop->RunThread([&] {
+        // Its share: from each `threads` slots one.
+        std::vector<RequestSlot> share;
+        for (size_t j = i; j < loop->left_.size(); j += threads) share.push_back(loop->left_[j]);
+        loop->Replay(share);
+        loop->ServeUntilEnd(loop->free_[i]);
+      });
+      if (--loop->running_ > 0) return;
+      const uint64_t one = 1;
+      // Cannot fail: the counter is far from full.
+      (void)!::write(loop->ended_fd_.get(), &one, sizeof one);
+    });
   }
-  if (--running_ > 0) return;
-  const uint64_t one = 1;
-  (void)!::write(ended_fd_.get(), &one, sizeof one);  // cannot fail: the counter is far from full
+  loop->threads_.emplace_back([loop] { loop->RunThread([&] { loop->Replay(loop->suspects_); }); });
+  return owned;
 }
 
-void RequestLoop::ServeUntilEnd() {
-  // operator new aligns it well enough for every request.
-  const size_t capacity = RequestBufferBytes();
-  const std::unique_ptr<char[]> buffer(new char[capacity]);
-  KeepPresent(buffer.get(), kLargestRequestBytes);
+void RequestLoop::SortSlots() {
+  for (size_t i = 0; i < kSessionSlots; ++i) {
+    const RequestSlot slot = slots_->At(i);
+    (slot.request_bytes() == 0 ? free_ : slot.attempts() < 2 ? left_ : suspects_).push_back(slot);
+  }
+  std::stable_sort(
+      suspects_.begin(), suspects_.end(),
+      [](const RequestSlot& a, const RequestSlot& b) { return a.attempts() < b.attempts(); });
+  if (free_.size() > static_cast<size_t>(options_.threads))
+    free_.resize(static_cast<size_t>(options_.threads), RequestSlot(nullptr));
+}
+
+void RequestLoop::RunThread(absl::FunctionRef<void()> body) noexcept {
+  try {
+    body();
+  } catch (...) {
+    options_.log(LogLevel::kError, "serving_thread_ended error=\"out of memory\"");
+  }
+}
+
+void RequestLoop::Replay(absl::Span<const RequestSlot> slots) {
+  for (const RequestSlot& slot : slots) {
+    if (slot.attempts() >= kMaxAttempts) {
+      options_.log(LogLevel::kError,
+                   absl::StrCat("request_given_up unique=", slot.unique(),
+                                " error=\"every worker that served it ended; answered EIO\""));
+      AnswerEio(session_->fd(), slot.unique());
+    } else {
+      slot.CountAttempt();
+      session_->Process(slot.bytes(), slot.request_bytes());
+      ++replayed_;
+    }
+    slot.Clear();
+  }
+  if (--replaying_ > 0) return;
+  if (replayed_ > 0)
+    options_.log(LogLevel::kInfo, absl::StrCat("requests_replayed count=", replayed_.load()));
+  options_.on_replayed();
+}
+
+void RequestLoop::ServeUntilEnd(const RequestSlot& slot) {
+  slot.KeepPresent();
   while (true) {
-    const ssize_t size = ::read(session_->fd(), buffer.get(), capacity);
+    slot.Clear();
+    const ssize_t size = ::read(session_->fd(), slot.bytes(), RequestSlot::kCapacity);
     if (size > 0) {
-      session_->Process(buffer.get(), static_cast<size_t>(size));
+      slot.CountAttempt();
+      session_->Process(slot.bytes(), static_cast<size_t>(size));
       continue;
     }
     // ENOENT: the request was interrupted before we got it.
     if (size < 0 && (errno == EINTR || errno == ENOENT || errno == EAGAIN)) continue;
     // ENODEV: unmounted everywhere, or aborted.
     if (size < 0 && errno != ENODEV && errno != ECONNABORTED)
-      log_(LogLevel::kError,
-           absl::StrCat("read_request_failed error=\"", std::strerror(errno), "\""));
+      options_.log(LogLevel::kError,
+                   absl::StrCat("read_request_failed error=\"", std::strerror(errno), "\""));
     return;
   }
 }

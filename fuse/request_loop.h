@@ -1,23 +1,42 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
+#include <memory>
 #include <thread>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
+#include "absl/types/span.h"
 #include "base/log.h"
 #include "base/unique_fd.h"
 #include "fuse/libfuse_session.h"
+#include "fuse/request_slots.h"
 
 namespace stowage {
 
-// Threads that read requests from one descriptor and serve them, until the kernel says that the
-// connection has ended.
+// Threads that read requests from one descriptor into slots and serve them, until the kernel says
+// that the connection has ended. First they serve what earlier workers left in the slots.
+//
+// A request that ends its worker whenever it is served would end every worker: after kMaxAttempts
+// it is answered EIO. Those that were there more than once are served one after the other beside
+// everything else, the one tried least first, so that its neighbours are not lost with it.
 class RequestLoop {
  public:
-  // session: initialised, borrowed. Errors: the errno's.
-  static absl::StatusOr<std::unique_ptr<RequestLoop>> Start(LibfuseSession* session, int threads,
-                                                            LogFunction log);
+  static constexpr uint32_t kMaxAttempts = 8;
+
+  struct Options {
+    int threads = 1;  // 1 to kMaxThreads
+    // Called once, by some thread, when all those are answered.
+    std::function<void()> on_replayed;
+    LogFunction log;
+  };
+
+  // session: initialised; borrowed as `slots`, both outlive the loop. Errors: the errno's.
+  static absl::StatusOr<std::unique_ptr<RequestLoop>> Start(LibfuseSession* session,
+                                                            const RequestSlots* slots,
+                                                            Options options);
   // Waits for the end of the connection.
   ~RequestLoop() = default;
   RequestLoop(const RequestLoop&) = delete;
@@ -27,14 +46,25 @@ class RequestLoop {
   int ended_fd() const { return ended_fd_.get(); }
 
  private:
-  RequestLoop(LibfuseSession* session, LogFunction log, UniqueFd ended_fd);
-  void Serve() noexcept;
-  void ServeUntilEnd();
+  RequestLoop(LibfuseSession* session, const RequestSlots* slots, Options options,
+              UniqueFd ended_fd);
+  // Sorts the slots into the three lists below.
+  void SortSlots();
+  // Runs one thread: whatever it throws ends that thread only.
+  void RunThread(absl::FunctionRef<void()> body) noexcept;
+  void Replay(absl::Span<const RequestSlot> slots);
+  void ServeUntilEnd(const RequestSlot& slot);
 
   LibfuseSession* const session_;
-  const LogFunction log_;
+  const RequestSlots* const slots_;
+  const Options options_;
   const UniqueFd ended_fd_;
-  std::atomic<int> running_ = 0;
+  std::vector<RequestSlot> free_;      // one for each serving thread
+  std::vector<RequestSlot> left_;      // requests of earlier workers, tried once
+  std::vector<RequestSlot> suspects_;  // tried more often; least first
+  std::atomic<int> running_ = 0;       // serving threads
+  std::atomic<int> replaying_ = 0;     // threads that still replay
+  std::atomic<int> replayed_ = 0;      // requests
   std::vector<std::jthread> threads_;  // last: joined before anything else goes
 };
 

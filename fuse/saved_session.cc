@@ -1,11 +1,11 @@
 #include "fuse/saved_session.h"
 
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
-#include <cstdint>
 #include <cstring>
 #include <utility>
 
@@ -13,30 +13,65 @@
 #include "base/file.h"
 #include "base/status_macros.h"
 
+// A test program is built as a neighbouring version of this one.
+#ifndef STOWAGE_SESSION_VERSION
+#define STOWAGE_SESSION_VERSION 2
+#endif
+#ifndef STOWAGE_SESSION_OLDEST_READER
+#define STOWAGE_SESSION_OLDEST_READER 2
+#endif
+
 namespace stowage {
 namespace {
 
 constexpr std::array<char, 8> kMagic = {'s', 't', 'o', 'w', 's', 'e', 's', 's'};
-constexpr uint32_t kVersion = 1;
+constexpr uint32_t kVersion = STOWAGE_SESSION_VERSION;
+constexpr uint32_t kOldestReader = STOWAGE_SESSION_OLDEST_READER;
+constexpr uint32_t kOldestReadable = 2;
 
 struct Header {
   std::array<char, 8> magic;
   uint32_t version;
-  uint32_t header_size;
+  uint32_t oldest_reader;  // first version that can go on with it
   uint32_t request_size;
   uint32_t reply_size;
   std::array<char, 1024> request;
   std::array<char, 1024> reply;
+  std::array<char, 64> device;         // zero-terminated
+  std::array<char, 4096> mount_point;  // zero-terminated
 };
+static_assert(sizeof(Header) <= kSessionHeaderBytes);
+
+template <size_t N>
+bool Fits(absl::string_view text, const std::array<char, N>&) {
+  return text.size() < N;
+}
+
+absl::Status CheckVersion(const Header& header) {
+  if (header.version >= kOldestReadable && header.oldest_reader <= kVersion)
+    return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat("the running server's saved session has version ", header.version,
+                   " for versions from ", header.oldest_reader, " on; this program has version ",
+                   kVersion, " and reads from ", kOldestReadable,
+                   " on. Install a program between the two, or stop the service, which ends "
+                   "the mount under every container on it"));
+}
 
 }  // namespace
 
-absl::StatusOr<SavedSession> SavedSession::Create(absl::string_view init_request) {
+absl::StatusOr<SavedSession> SavedSession::Create(const std::string& mount_point,
+                                                  const std::string& device,
+                                                  absl::string_view init_request) {
   SavedSession session;
   session.memfd_.Reset(::memfd_create("stowage-fuse-session", MFD_CLOEXEC));
   if (!session.memfd_) return absl::ErrnoToStatus(errno, "create a memfd for the saved session");
+  if (::ftruncate(session.memfd_.get(), kSessionBytes) != 0)
+    return absl::ErrnoToStatus(errno, "give the saved session its size");
+  session.mount_point_ = mount_point;
+  session.device_ = device;
   session.init_request_ = std::string(init_request);
-  STOWAGE_RETURN_IF_ERROR(session.Write());
+  STOWAGE_RETURN_IF_ERROR(session.Stamp());
   return session;
 }
 
@@ -45,13 +80,19 @@ absl::StatusOr<SavedSession> SavedSession::Adopt(UniqueFd memfd) {
   STOWAGE_RETURN_IF_ERROR(
       PreadExactly(memfd.get(), &header, sizeof header, 0, "the saved session"));
   if (header.magic != kMagic) return absl::DataLossError("the saved session is none of ours");
-  if (header.version != kVersion || header.header_size != sizeof header)
-    return absl::FailedPreconditionError(absl::StrCat(
-        "the saved session has version ", header.version, ", this program knows ", kVersion));
-  if (header.request_size > header.request.size() || header.reply_size > header.reply.size())
+  STOWAGE_RETURN_IF_ERROR(CheckVersion(header));
+  struct stat status {};
+  if (::fstat(memfd.get(), &status) != 0)
+    return absl::ErrnoToStatus(errno, "examine the saved session");
+  if (header.request_size > header.request.size() || header.reply_size > header.reply.size() ||
+      header.device.back() != '\0' || header.mount_point.back() != '\0' ||
+      status.st_size < static_cast<off_t>(kSessionBytes))
     return absl::DataLossError("the saved session has impossible sizes");
   SavedSession session;
   session.memfd_ = std::move(memfd);
+  session.version_ = header.version;
+  session.mount_point_ = header.mount_point.data();
+  session.device_ = header.device.data();
   session.init_request_.assign(header.request.data(), header.request_size);
   session.init_reply_.assign(header.reply.data(), header.reply_size);
   return session;
@@ -62,20 +103,28 @@ absl::Status SavedSession::SaveInitReply(absl::string_view init_reply) {
   return Write();
 }
 
+absl::Status SavedSession::Stamp() {
+  version_ = kVersion;
+  return Write();
+}
+
 absl::Status SavedSession::Write() const {
   Header header{};
-  if (init_request_.size() > header.request.size() || init_reply_.size() > header.reply.size())
-    return absl::InvalidArgumentError(absl::StrCat("save the session: messages of ",
-                                                   init_request_.size(), " and ",
-                                                   init_reply_.size(), " bytes do not fit"));
+  if (!Fits(init_request_, header.request) || !Fits(init_reply_, header.reply) ||
+      !Fits(device_, header.device) || !Fits(mount_point_, header.mount_point))
+    return absl::InvalidArgumentError(absl::StrCat(
+        "save the session: messages of ", init_request_.size(), " and ", init_reply_.size(),
+        " bytes and a place of ", mount_point_.size(), " bytes do not fit"));
   header.magic = kMagic;
   header.version = kVersion;
-  header.header_size = sizeof header;
+  header.oldest_reader = kOldestReader;
   header.request_size = static_cast<uint32_t>(init_request_.size());
   header.reply_size = static_cast<uint32_t>(init_reply_.size());
   std::memcpy(header.request.data(), init_request_.data(), init_request_.size());
   std::memcpy(header.reply.data(), init_reply_.data(), init_reply_.size());
-  // One write at one place: a worker killed here leaves the old header or the new one.
+  std::memcpy(header.device.data(), device_.data(), device_.size());
+  std::memcpy(header.mount_point.data(), mount_point_.data(), mount_point_.size());
+  // One write at one place: a process killed here leaves the old header or the new one.
   if (::pwrite(memfd_.get(), &header, sizeof header, 0) != sizeof header)
     return absl::ErrnoToStatus(errno, "write the saved session");
   return absl::OkStatus();

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <string>
 
 #include "absl/status/status.h"
@@ -9,30 +11,52 @@
 
 namespace stowage {
 
-// What a connection must remember longer than any worker lives: the kernel's FUSE_INIT request and
-// the reply it got. Kept in a memfd that keeper and worker both hold.
+// Where the parts of the memfd lie, version 2 (docs/fuse.md).
+inline constexpr size_t kSessionHeaderBytes = 8192;
+inline constexpr size_t kSessionSlots = 128;
+inline constexpr int kMaxThreads = 64;  // the other half holds what hangs in earlier workers' slots
+inline constexpr size_t kSessionSlotBytes = 24576;
+inline constexpr size_t kSessionBytes = kSessionHeaderBytes + kSessionSlots * kSessionSlotBytes;
+
+// What a connection must remember longer than any process that serves it lives: where it is
+// mounted, the kernel's FUSE_INIT and the reply it got; behind those the request slots
+// (fuse/request_slots.h). Kept in a memfd that keeper and worker hold, and the service manager.
 //
-// Layout, version 1: a header with magic, version and its own size; the two messages in it. Later
-// versions append behind header_size. One writer at a time; not thread-safe.
+// The header names the version that wrote it and the oldest version that can read it, so that
+// either of two neighbouring programs can go on where the other stopped. One writer at a time; not
+// thread-safe. The object keeps the only descriptor of its process: closing another one would give
+// up the process's role (fuse/session_role.h).
 class SavedSession {
  public:
-  // A new memfd with the request. Errors: the errno's; InvalidArgument for a message too long.
-  static absl::StatusOr<SavedSession> Create(absl::string_view init_request);
-  // An inherited one. Errors: FailedPrecondition for another version; DataLoss for anything else.
+  // A new memfd. mount_point, device: as FuseMount has them.
+  // Errors: the errno's; InvalidArgument for something too long.
+  static absl::StatusOr<SavedSession> Create(const std::string& mount_point,
+                                             const std::string& device,
+                                             absl::string_view init_request);
+  // An inherited one. Changes nothing. Errors: FailedPrecondition, saying what to do, if its
+  // version is not for this program; DataLoss for anything else.
   static absl::StatusOr<SavedSession> Adopt(UniqueFd memfd);
 
+  const std::string& mount_point() const { return mount_point_; }
+  const std::string& device() const { return device_; }
   const std::string& init_request() const { return init_request_; }
   const std::string& init_reply() const { return init_reply_; }  // "": no worker has answered yet
+  uint32_t version() const { return version_; }                  // of the program that wrote it
   int fd() const { return memfd_.get(); }
 
   // Errors: as Create.
   absl::Status SaveInitReply(absl::string_view init_reply);
+  // Makes the session one of this program's version. For who takes it over, before serving.
+  absl::Status Stamp();
 
  private:
   SavedSession() = default;
   absl::Status Write() const;
 
   UniqueFd memfd_;
+  uint32_t version_ = 0;
+  std::string mount_point_;
+  std::string device_;
   std::string init_request_;
   std::string init_reply_;
 };

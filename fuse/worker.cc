@@ -5,7 +5,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -16,23 +15,26 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 #include "base/status_macros.h"
 #include "fuse/fault_log.h"
 #include "fuse/file_system.h"
 #include "fuse/fuse_operations.h"
 #include "fuse/index_directory.h"
+#include "fuse/keeper_watch.h"
 #include "fuse/libfuse_session.h"
-#include "fuse/process.h"
 #include "fuse/removed_objects.h"
 #include "fuse/request_loop.h"
+#include "fuse/request_slots.h"
 #include "fuse/saved_session.h"
+#include "fuse/session_role.h"
 #include "fuse/store_files.h"
 
 namespace stowage {
 namespace {
 
 constexpr size_t kMaxOpenStoreFiles = 4096;
-constexpr int kKeeperRetryMs = 1000;
+constexpr absl::Duration kRolePatience = absl::Seconds(10);  // of a predecessor that is ending
 constexpr int kNotifyResend = 7;  // FUSE_NOTIFY_RESEND, Linux 6.9; not in Debian 12's headers
 
 // Raises the limit of descriptors as far as it goes; returns how many store files to keep open.
@@ -44,14 +46,14 @@ size_t OpenFilesBudget() {
   return std::min<size_t>(kMaxOpenStoreFiles, limit.rlim_cur / 2);
 }
 
-// Has the kernel send again what an earlier worker read and did not answer. Kernels before 6.9
-// refuse that; their callers wait until the connection ends.
+// Has the kernel send again what it still waits for. Normally that is nothing, as the slots have
+// been replayed; kernels before 6.9 refuse it and do without.
 void ResendRequests(int fuse_fd, const LogFunction& log) {
   fuse_out_header notification{};
   notification.len = sizeof notification;
   notification.error = kNotifyResend;
   if (::write(fuse_fd, &notification, sizeof notification) < 0)
-    log(LogLevel::kInfo, absl::StrCat("resend_refused error=\"", std::strerror(errno), "\""));
+    log(LogLevel::kDebug, absl::StrCat("resend_refused error=\"", std::strerror(errno), "\""));
 }
 
 absl::Status InitialiseSession(LibfuseSession& session, SavedSession& saved,
@@ -65,60 +67,16 @@ absl::Status InitialiseSession(LibfuseSession& session, SavedSession& saved,
   return absl::OkStatus();
 }
 
-// The keeper as the worker sees it.
-class KeeperWatch {
- public:
-  KeeperWatch(const ServerOptions& options, const ServerDescriptors& descriptors,
-              UniqueFd keeper_fd, const LogFunction& log)
-      : options_(options), descriptors_(descriptors), keeper_fd_(std::move(keeper_fd)), log_(log) {}
-
-  // -1, which poll(2) leaves out, while there is none.
-  int fd() const { return keeper_fd_.get(); }
-
-  // The keeper is gone, or the last attempt to start one failed.
-  void Replace() {
-    if (child_pid_ > 0) (void)::waitpid(child_pid_, nullptr, WNOHANG);
-    child_pid_ = -1;
-    keeper_fd_.Reset();
-    absl::StatusOr<ChildProcess> keeper = Start();
-    if (!keeper.ok()) {
-      log_(LogLevel::kError,
-           absl::StrCat("keeper_start_failed error=\"", keeper.status().ToString(), "\""));
-      return;
-    }
-    log_(LogLevel::kWarning, absl::StrCat("keeper_replaced pid=", keeper->pid));
-    child_pid_ = keeper->pid;
-    keeper_fd_ = std::move(keeper->pidfd);
-  }
-
- private:
-  absl::StatusOr<ChildProcess> Start() const {
-    STOWAGE_ASSIGN_OR_RETURN(const UniqueFd self, OpenPidfd(::getpid()));
-    const std::array<int, 5> inherited = {descriptors_.fuse.get(), descriptors_.session.get(),
-                                          descriptors_.state_directory.get(),
-                                          descriptors_.store_directory.get(), self.get()};
-    return StartSelf(KeeperArguments(options_, descriptors_, self.get()), inherited);
-  }
-
-  const ServerOptions& options_;
-  const ServerDescriptors& descriptors_;
-  UniqueFd keeper_fd_;
-  pid_t child_pid_ = -1;  // of a keeper that we started
-  const LogFunction& log_;
-};
-
 void WaitForEnd(const RequestLoop& loop, KeeperWatch& keeper) {
   while (true) {
     std::array<pollfd, 2> waiting = {{{loop.ended_fd(), POLLIN, 0}, {keeper.fd(), POLLIN, 0}}};
-    const bool have_keeper = keeper.fd() >= 0;
-    // EINTR: nothing is set, and we look again.
-    (void)::poll(waiting.data(), waiting.size(), have_keeper ? -1 : kKeeperRetryMs);
+    const absl::Duration patience = keeper.patience();
+    const int timeout_ms = patience == absl::InfiniteDuration()
+                               ? -1
+                               : static_cast<int>(absl::ToInt64Milliseconds(patience));
+    (void)::poll(waiting.data(), waiting.size(), timeout_ms);  // EINTR: we look again
     if (waiting[0].revents != 0) return;
-    if (waiting[1].revents != 0 || !have_keeper) {
-      keeper.Replace();
-      // One that ends at once must not make us start hundreds a second.
-      (void)::poll(waiting.data(), 1, kKeeperRetryMs);
-    }
+    keeper.Update();
   }
 }
 
@@ -138,13 +96,13 @@ std::unique_ptr<RemovedObjects> WatchRemovedObjects(const ServerDescriptors& des
 }  // namespace
 
 absl::Status RunWorker(const ServerOptions& options, ServerDescriptors descriptors,
-                       UniqueFd keeper_fd, UniqueFd ready_fd, const LogFunction& log) {
+                       UniqueFd ready_fd, const LogFunction& log) {
   (void)::signal(SIGINT, SIG_IGN);  // Ctrl-C goes to the whole group; the keeper decides
   (void)::signal(SIGPIPE, SIG_IGN);
+  STOWAGE_ASSIGN_OR_RETURN(SavedSession saved, SavedSession::Adopt(std::move(descriptors.session)));
+  STOWAGE_RETURN_IF_ERROR(AwaitRole(saved.fd(), SessionRole::kWorker, kRolePatience));
   UniqueFd session_fd(::fcntl(descriptors.fuse.get(), F_DUPFD_CLOEXEC, 3));
   if (!session_fd) return absl::ErrnoToStatus(errno, "duplicate the descriptor of /dev/fuse");
-  UniqueFd saved_fd(::fcntl(descriptors.session.get(), F_DUPFD_CLOEXEC, 3));
-  STOWAGE_ASSIGN_OR_RETURN(SavedSession saved, SavedSession::Adopt(std::move(saved_fd)));
   UniqueFd state_fd(::fcntl(descriptors.state_directory.get(), F_DUPFD_CLOEXEC, 3));
   UniqueFd store_fd(::fcntl(descriptors.store_directory.get(), F_DUPFD_CLOEXEC, 3));
 
@@ -153,16 +111,22 @@ absl::Status RunWorker(const ServerOptions& options, ServerDescriptors descripto
   StoreFiles files(std::move(store_fd), &faults, OpenFilesBudget());
   const auto removed_objects = WatchRemovedObjects(descriptors, files, log);
   FileSystem file_system(&indexes, &files, &faults);
+  STOWAGE_ASSIGN_OR_RETURN(const RequestSlots slots, RequestSlots::Map(saved));
   STOWAGE_ASSIGN_OR_RETURN(
       const std::unique_ptr<LibfuseSession> session,
       LibfuseSession::Create(FuseOperations(), &file_system, std::move(session_fd)));
   STOWAGE_RETURN_IF_ERROR(InitialiseSession(*session, saved, log));
-  ResendRequests(session->fd(), log);
-  STOWAGE_ASSIGN_OR_RETURN(const std::unique_ptr<RequestLoop> loop,
-                           RequestLoop::Start(session.get(), options.threads, log));
-  (void)!::write(ready_fd.get(), "1", 1);  // only the first worker's keeper waits for it
+  (void)!::write(ready_fd.get(), "1", 1);  // a keeper that is gone does not want it any more
   ready_fd.Reset();
-  KeeperWatch keeper(options, descriptors, std::move(keeper_fd), log);
+  RequestLoop::Options loop_options;
+  loop_options.threads = options.threads;
+  loop_options.log = log;
+  loop_options.on_replayed = [&] {
+    if (options.resend) ResendRequests(session->fd(), log);
+  };
+  STOWAGE_ASSIGN_OR_RETURN(const std::unique_ptr<RequestLoop> loop,
+                           RequestLoop::Start(session.get(), &slots, std::move(loop_options)));
+  KeeperWatch keeper(options, descriptors, saved.fd(), log);
   WaitForEnd(*loop, keeper);
   return absl::OkStatus();
 }

@@ -10,10 +10,10 @@
 #include <array>
 #include <cstdlib>
 #include <ctime>
-#include <fstream>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "base/directory.h"
 #include "base/file.h"
@@ -32,9 +32,32 @@ namespace {
   return usable;
 }();
 
-bool IsFuseProgram(pid_t pid) {
-  const auto arguments = ReadFile(absl::StrCat("/proc/", pid, "/cmdline"));
-  return arguments.ok() && absl::StrContains(*arguments, "stowage-fuse");
+// The arguments of a process, if it is a stowage-fuse.
+std::vector<std::string> FuseArguments(pid_t pid) {
+  const auto text = ReadFile(absl::StrCat("/proc/", pid, "/cmdline"));
+  if (!text.ok()) return {};
+  std::vector<std::string> arguments = absl::StrSplit(*text, '\0');
+  const bool is_ours = arguments.size() > 1 && arguments[1] != "check" &&
+                       absl::EndsWith(arguments[0], "stowage-fuse");
+  return is_ours ? arguments : std::vector<std::string>();
+}
+
+// What starts the server as a process of its own.
+std::vector<std::string> StartCommand(const FuseServerOptions& options,
+                                      const std::vector<std::string>& arguments,
+                                      const std::string& mount_point) {
+  std::vector<std::string> command = {"/usr/bin/env"};
+  command.insert(command.end(), options.environment.begin(), options.environment.end());
+  if (options.service_manager) {
+    for (const std::string& word :
+         {std::string(STOWAGE_SERVICE_MANAGER), std::string("--socket"), mount_point + ".notify",
+          std::string("--log"), mount_point + ".log", std::string("--")})
+      command.push_back(word);
+  }
+  command.push_back(options.program.empty() ? STOWAGE_FUSE_PROGRAM : options.program);
+  command.insert(command.end(), arguments.begin(), arguments.end());
+  command.insert(command.end(), options.arguments.begin(), options.arguments.end());
+  return command;
 }
 
 }  // namespace
@@ -45,70 +68,78 @@ void SleepMs(int milliseconds) {
 }
 
 FuseServer::FuseServer(const std::string& state, const std::string& store,
-                       const std::string& mount_point, const std::vector<std::string>& environment)
+                       const std::string& mount_point, const FuseServerOptions& options)
     : mount_point_(mount_point) {
   std::array<int, 2> output;
   REQUIRE(::pipe2(output.data(), O_CLOEXEC) == 0);
   const UniqueFd reader(output[0]);
   UniqueFd writer(output[1]);
-  std::vector<std::string> arguments = {"/usr/bin/env"};
-  arguments.insert(arguments.end(), environment.begin(), environment.end());
-  for (const std::string& argument : {std::string(STOWAGE_FUSE_PROGRAM), "--state=" + state,
-                                      "--store=" + store, "--mountpoint=" + mount_point})
-    arguments.push_back(argument);
+  const auto log = OpenAt(AT_FDCWD, mount_point + ".log", O_WRONLY | O_CREAT | O_APPEND, 0644);
+  REQUIRE_OK(log);
+  std::vector<std::string> command =
+      StartCommand(options, {"--state=" + state, "--store=" + store, "--mountpoint=" + mount_point},
+                   mount_point);
   std::vector<char*> argv;
-  for (std::string& argument : arguments) argv.push_back(argument.data());
+  for (std::string& word : command) argv.push_back(word.data());
   argv.push_back(nullptr);
-  keeper_ = ::fork();
-  REQUIRE(keeper_ >= 0);
-  if (keeper_ == 0) {
+  started_ = ::fork();
+  REQUIRE(started_ >= 0);
+  if (started_ == 0) {
     ::dup2(writer.get(), STDOUT_FILENO);
+    ::dup2(log->get(), STDERR_FILENO);
     ::execv(argv[0], argv.data());
     ::_exit(127);
   }
   writer.Reset();
   pollfd waiting = {reader.get(), POLLIN, 0};
   std::array<char, 4096> line{};
-  REQUIRE(::poll(&waiting, 1, 30'000) == 1);
-  const ssize_t size = ::read(reader.get(), line.data(), line.size() - 1);
-  REQUIRE(size > 0);
+  const bool said =
+      ::poll(&waiting, 1, 30'000) == 1 && ::read(reader.get(), line.data(), line.size() - 1) > 0;
+  INFO(Log());
+  REQUIRE(said);
   CHECK(std::string(line.data()) == absl::StrCat("mounted at ", mount_point, "\n"));
 }
 
 FuseServer::~FuseServer() {
-  // Again until none is left: the two start each other.
+  // The service manager first. Then again until none is left: the two start each other.
+  if (!reaped_) {
+    (void)::kill(started_, SIGKILL);
+    (void)::waitpid(started_, nullptr, 0);
+  }
   for (int i = 0; i < 100 && !Processes().empty(); ++i) {
     for (const pid_t pid : Processes()) (void)::kill(pid, SIGSTOP);
     for (const pid_t pid : Processes()) (void)::kill(pid, SIGKILL);
     SleepMs(10);
   }
-  if (!reaped_) {
-    (void)::kill(keeper_, SIGKILL);
-    (void)::waitpid(keeper_, nullptr, 0);
-  }
   while (IsMounted() && ::umount2(mount_point_.c_str(), MNT_DETACH) == 0) {
   }
 }
 
-pid_t FuseServer::ChildOf(pid_t parent) {
-  pid_t child = 0;
+pid_t FuseServer::Find(bool worker) const {
+  pid_t found = 0;
   (void)Eventually([&] {
-    std::ifstream children(absl::StrCat("/proc/", parent, "/task/", parent, "/children"));
-    return static_cast<bool>(children >> child) && IsFuseProgram(child);
+    for (const pid_t pid : Processes()) {
+      const std::vector<std::string> arguments = FuseArguments(pid);
+      if (arguments.size() > 1 && (arguments[1] == "worker") == worker) found = pid;
+    }
+    return found != 0;
   });
-  return child;
+  return found;
 }
 
-int FuseServer::WaitForKeeper() {
+pid_t FuseServer::Keeper() const { return Find(/*worker=*/false); }
+pid_t FuseServer::Worker() const { return Find(/*worker=*/true); }
+
+int FuseServer::WaitForStarted() {
   int status = 0;
-  if (!Eventually([&] { return ::waitpid(keeper_, &status, WNOHANG) == keeper_; })) return -1;
+  if (!Eventually([&] { return ::waitpid(started_, &status, WNOHANG) == started_; })) return -1;
   reaped_ = true;
   return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
 int FuseServer::Terminate() {
-  REQUIRE(::kill(keeper_, SIGTERM) == 0);
-  return WaitForKeeper();
+  REQUIRE(::kill(started_, SIGTERM) == 0);
+  return WaitForStarted();
 }
 
 bool FuseServer::IsMounted() const {
@@ -123,13 +154,28 @@ std::vector<pid_t> FuseServer::Processes() const {
   for (const std::string& name : *names) {
     const auto pid = static_cast<pid_t>(ParseFileNumber(name, 1u << 30));
     if (pid == 0) continue;
-    const auto arguments = ReadFile(absl::StrCat("/proc/", pid, "/cmdline"));
-    const bool is_ours = arguments.ok() && (absl::StartsWith(*arguments, "stowage-fuse") ||
-                                            absl::StartsWith(*arguments, STOWAGE_FUSE_PROGRAM));
-    if (is_ours && absl::StrContains(*arguments, absl::StrCat("--mountpoint=", mount_point_)))
-      found.push_back(pid);
+    for (const std::string& argument : FuseArguments(pid))
+      if (argument == absl::StrCat("--mountpoint=", mount_point_)) found.push_back(pid);
   }
   return found;
+}
+
+std::string FuseServer::Log() const {
+  const auto log = ReadFile(mount_point_ + ".log");
+  REQUIRE_OK(log);
+  return *log;
+}
+
+int OpenDescriptors(pid_t pid) {
+  const auto names = ListDirectory(absl::StrCat("/proc/", pid, "/fd"));
+  REQUIRE_OK(names);
+  return static_cast<int>(names->size());
+}
+
+std::string DeviceAt(const std::string& mount_point) {
+  const auto mounts = MountsAt(mount_point);
+  REQUIRE_OK(mounts);
+  return mounts->empty() ? "" : mounts->back().device;
 }
 
 int RunFuseProgram(const std::vector<std::string>& arguments, std::string* standard_error) {

@@ -9,41 +9,58 @@
 
 namespace stowage::testing {
 
+struct FuseServerOptions {
+  std::string program;                   // "": the one that was built
+  std::vector<std::string> arguments;    // more of them
+  std::vector<std::string> environment;  // more variables, "NAME=value"
+  // Runs it under tests/support/service_manager.py, a stand-in for systemd.
+  bool service_manager = false;
+};
+
 // A stowage-fuse of a test's own. Whatever is left of it at the end is killed and unmounted.
 class FuseServer {
  public:
   // Starts it and waits until it says that it is mounted. Fails the test otherwise.
-  // environment: more variables, "NAME=value".
   FuseServer(const std::string& state, const std::string& store, const std::string& mount_point,
-             const std::vector<std::string>& environment = {});
+             const FuseServerOptions& options = {});
   ~FuseServer();
   FuseServer(const FuseServer&) = delete;
   FuseServer& operator=(const FuseServer&) = delete;
 
-  pid_t keeper() const { return keeper_; }
-  // The keeper's child; waits up to 10 s for one. 0: there is none.
-  pid_t Worker() const { return ChildOf(keeper_); }
+  // The process that was started: the first keeper, or the service manager.
+  pid_t started() const { return started_; }
+  // The present ones; wait up to 10 s for one. 0: there is none.
+  pid_t Keeper() const;
+  pid_t Worker() const;
 
-  // Exit code of the keeper, 128 + signal; waits up to 10 s. -1: still there.
-  int WaitForKeeper();
-  // SIGTERM and WaitForKeeper.
+  // Exit code of started(), 128 + signal; waits up to 10 s. -1: still there.
+  int WaitForStarted();
+  // SIGTERM and WaitForStarted.
   int Terminate();
 
   const std::string& mount_point() const { return mount_point_; }
   bool IsMounted() const;
   // Processes that hold the session of this mount.
   std::vector<pid_t> Processes() const;
-
-  static pid_t ChildOf(pid_t parent);
+  // What the processes, and the service manager, have said so far.
+  std::string Log() const;
 
  private:
+  pid_t Find(bool worker) const;
+
   std::string mount_point_;
-  pid_t keeper_ = -1;
+  pid_t started_ = -1;
   bool reaped_ = false;
 };
 
 // Runs stowage-fuse to its end and gives its exit code and standard error.
 int RunFuseProgram(const std::vector<std::string>& arguments, std::string* standard_error);
+
+// Descriptors that a process has open.
+int OpenDescriptors(pid_t pid);
+
+// "0:53" of the FUSE mount there; "" without one.
+std::string DeviceAt(const std::string& mount_point);
 
 void SleepMs(int milliseconds);
 

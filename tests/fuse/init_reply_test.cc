@@ -31,10 +31,10 @@ TEST_CASE("CompleteInitReply accepts parallel directory operations only when off
   }));
   fuse_init_out reply{};
   reply.flags = before;
-  reply.max_write = 4096;
+  reply.max_write = 1 << 20;
   CompleteInitReply(InitRequest(offered), &reply, sizeof reply);
   CHECK(reply.flags == want);
-  CHECK(reply.max_write == 4096);
+  CHECK(reply.max_write == kMaxWriteBytes);
 }
 
 TEST_CASE("CompleteInitReply leaves what it does not know alone", "[fuse][init_reply]") {

@@ -1,8 +1,13 @@
 #include "fuse/saved_session.h"
 
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "absl/strings/match.h"
+#include "absl/time/clock.h"
+#include "fuse/session_role.h"
 #include "tests/support/status_matchers.h"
 
 namespace stowage {
@@ -10,8 +15,16 @@ namespace {
 
 UniqueFd Duplicate(int fd) { return UniqueFd(::fcntl(fd, F_DUPFD_CLOEXEC, 3)); }
 
+absl::StatusOr<SavedSession> Create(const std::string& request) {
+  return SavedSession::Create("/run/stowage/fs", "0:53", request);
+}
+
+void Poke(const SavedSession& session, uint32_t value, off_t place) {
+  REQUIRE(::pwrite(session.fd(), &value, sizeof value, place) == sizeof value);
+}
+
 TEST_CASE("a saved session is what its next owner finds", "[fuse][saved_session]") {
-  auto session = SavedSession::Create(std::string("request\0bytes", 13));
+  auto session = Create(std::string("request\0bytes", 13));
   REQUIRE_OK(session);
   auto first = SavedSession::Adopt(Duplicate(session->fd()));
   REQUIRE_OK(first);
@@ -22,27 +35,89 @@ TEST_CASE("a saved session is what its next owner finds", "[fuse][saved_session]
   REQUIRE_OK(second);
   CHECK(second->init_request() == std::string("request\0bytes", 13));
   CHECK(second->init_reply() == "reply");
+  CHECK(second->mount_point() == "/run/stowage/fs");
+  CHECK(second->device() == "0:53");
 }
 
 TEST_CASE("a saved session that is none is refused", "[fuse][saved_session]") {
-  CHECK(absl::IsInvalidArgument(SavedSession::Create(std::string(5000, 'x')).status()));
-  const auto session = SavedSession::Create("request");
+  CHECK(absl::IsInvalidArgument(Create(std::string(5000, 'x')).status()));
+  CHECK(absl::IsInvalidArgument(
+      SavedSession::Create(std::string(4096, 'x'), "0:53", "request").status()));
+  const auto session = Create("request");
   REQUIRE_OK(session);
-  const uint32_t version = 99;
-  REQUIRE(::pwrite(session->fd(), &version, sizeof version, 8) == sizeof version);
-  CHECK(absl::IsFailedPrecondition(SavedSession::Adopt(Duplicate(session->fd())).status()));
+  REQUIRE(::ftruncate(session->fd(), kSessionBytes - 1) == 0);
+  CHECK(absl::IsDataLoss(SavedSession::Adopt(Duplicate(session->fd())).status()));
   REQUIRE(::pwrite(session->fd(), "X", 1, 0) == 1);
   CHECK(absl::IsDataLoss(SavedSession::Adopt(Duplicate(session->fd())).status()));
   REQUIRE(::ftruncate(session->fd(), 10) == 0);
   CHECK(absl::IsOutOfRange(SavedSession::Adopt(Duplicate(session->fd())).status()));
 }
 
-TEST_CASE("a saved session with impossible sizes is refused", "[fuse][saved_session]") {
-  const auto session = SavedSession::Create("request");
+TEST_CASE("a saved session is read by the versions that it names", "[fuse][saved_session]") {
+  const auto [version, oldest_reader, readable] = GENERATE(table<uint32_t, uint32_t, bool>({
+      {2, 2, true},   // this version
+      {3, 2, true},   // the next, which kept to what we know
+      {3, 3, false},  // the next, which did not
+      {1, 1, false},  // older than we read
+  }));
+  const auto session = Create("request");
   REQUIRE_OK(session);
-  const uint32_t size = 100'000;
-  REQUIRE(::pwrite(session->fd(), &size, sizeof size, 16) == sizeof size);
+  Poke(*session, version, 8);
+  Poke(*session, oldest_reader, 12);
+  auto adopted = SavedSession::Adopt(Duplicate(session->fd()));
+  if (!readable) {
+    CHECK(absl::IsFailedPrecondition(adopted.status()));
+    CHECK(absl::StrContains(adopted.status().message(), "Install a program between the two"));
+    return;
+  }
+  REQUIRE_OK(adopted);
+  CHECK(adopted->version() == version);
+  REQUIRE_OK(adopted->Stamp());
+  const auto stamped = SavedSession::Adopt(Duplicate(session->fd()));
+  REQUIRE_OK(stamped);
+  CHECK(stamped->version() == 2);
+}
+
+TEST_CASE("a saved session with impossible sizes is refused", "[fuse][saved_session]") {
+  const auto session = Create("request");
+  REQUIRE_OK(session);
+  Poke(*session, 100'000, 16);
   CHECK(absl::IsDataLoss(SavedSession::Adopt(Duplicate(session->fd())).status()));
+}
+
+TEST_CASE("a role of a session is free for its own process only", "[fuse][saved_session]") {
+  const auto session = Create("request");
+  REQUIRE_OK(session);
+  const auto nobody = FindRole(session->fd(), SessionRole::kWorker);
+  REQUIRE_OK(nobody);
+  CHECK_FALSE(nobody->has_value());
+  const pid_t child = ::fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    const auto taken = TakeRole(session->fd(), SessionRole::kWorker);
+    if (taken.ok() && *taken) (void)::pause();
+    ::_exit(0);
+  }
+  auto holder = FindRole(session->fd(), SessionRole::kWorker);
+  for (int i = 0; i < 1000 && holder.ok() && !holder->has_value(); ++i) {
+    absl::SleepFor(absl::Milliseconds(1));
+    holder = FindRole(session->fd(), SessionRole::kWorker);
+  }
+  REQUIRE_OK(holder);
+  REQUIRE(holder->has_value());
+  CHECK((*holder)->pid == child);
+  const auto worker = TakeRole(session->fd(), SessionRole::kWorker);
+  const auto keeper = TakeRole(session->fd(), SessionRole::kKeeper);
+  REQUIRE_OK(worker);
+  REQUIRE_OK(keeper);
+  CHECK_FALSE(*worker);
+  CHECK(*keeper);
+  CHECK(absl::IsDeadlineExceeded(
+      AwaitRole(session->fd(), SessionRole::kWorker, absl::Milliseconds(20))));
+  SignalPidfd((*holder)->pidfd.get(), SIGKILL);
+  CHECK(AwaitEnd(**holder, absl::Seconds(5)));
+  CHECK(AwaitRole(session->fd(), SessionRole::kWorker, absl::Seconds(5)).ok());
+  (void)::waitpid(child, nullptr, 0);
 }
 
 }  // namespace

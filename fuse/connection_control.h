@@ -1,0 +1,16 @@
+#pragma once
+
+#include <string>
+
+#include "absl/status/status.h"
+
+namespace stowage {
+
+// Ends a FUSE connection at once: whoever waits for an answer gets ECONNABORTED, whoever asks later
+// ENOTCONN. Needs no mounted fusectl.
+//
+// device: "0:53", as in mountinfo; its minor number names the connection.
+// Errors: NotFound when there is no such connection any more; else the errno's.
+absl::Status AbortConnection(const std::string& device);
+
+}  // namespace stowage

@@ -1,0 +1,280 @@
+// SIGKILL to keeper and worker, again and again, under readers. Needs root and /dev/fuse.
+// $STOWAGE_KILLS: how often in each case (100); the long run takes more.
+
+#include <fcntl.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdio>
+#include <cstdlib>
+#include <functional>
+#include <memory>
+#include <random>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/time/clock.h"
+#include "base/directory.h"
+#include "base/file.h"
+#include "tests/fuse/living_store.h"
+#include "tests/fuse/mount_readers.h"
+#include "tests/support/status_matchers.h"
+
+namespace stowage {
+namespace {
+
+using testing::Eventually;
+using testing::FuseServer;
+using testing::FuseServerOptions;
+using testing::LivingStore;
+using testing::MountReaders;
+using testing::OpenDescriptors;
+using testing::SleepMs;
+
+int Kills() {
+  const char* text = std::getenv("STOWAGE_KILLS");
+  int kills = 100;
+  if (text != nullptr) REQUIRE(absl::SimpleAtoi(text, &kills));
+  return kills;
+}
+
+// Requests that workers found in the slots.
+int Replayed(const FuseServer& server) {
+  int replayed = 0;
+  const std::string log = server.Log();
+  for (const absl::string_view line : absl::StrSplit(log, '\n')) {
+    const size_t at = line.find("requests_replayed count=");
+    int count = 0;
+    if (at != absl::string_view::npos &&
+        absl::SimpleAtoi(line.substr(at + sizeof "requests_replayed count=" - 1), &count))
+      replayed += count;
+  }
+  return replayed;
+}
+
+// Kills, and checks that nobody noticed and nothing is left over. kill_once: returns once the
+// killed have successors.
+void KillUnderReaders(LivingStore& living, const std::string& what, int kills,
+                      const std::function<void(const FuseServer&)>& kill_once) {
+  const FuseServer& server = *living.server;
+  kill_once(server);  // the first has what it inherited from the test
+  SleepMs(200);       // until nothing is under way
+  const int keeper_descriptors = OpenDescriptors(server.Keeper());
+  const int worker_descriptors = OpenDescriptors(server.Worker());
+  std::minstd_rand random(std::random_device{}());
+  MountReaders readers(living);
+  for (int i = 1; i < kills; ++i) {
+    SleepMs(static_cast<int>(random() % 60));
+    kill_once(server);
+  }
+  const int64_t operations = readers.operations();
+  CHECK(Eventually([&] { return readers.operations() > operations + 100; }));
+  readers.Stop();
+  const int replayed = Replayed(server);
+  std::printf("%s: %d kills; %s; %d requests replayed; %d errors\n", what.c_str(), kills,
+              readers.Figures().c_str(), replayed, static_cast<int>(readers.errors()));
+  (void)std::fflush(stdout);
+  INFO(server.Log());
+  CHECK(readers.first_error() == "");
+  CHECK(server.Processes().size() == 2);
+  CHECK(Eventually([&] { return OpenDescriptors(server.Keeper()) == keeper_descriptors; }));
+  // Beside the store files that it keeps open.
+  CHECK(OpenDescriptors(server.Worker()) <= worker_descriptors + LivingStore::kFiles + 30);
+  CHECK(::kill(server.Keeper(), SIGTERM) == 0);
+  CHECK(living.server->WaitForStarted() >= 0);
+  CHECK(Eventually([&] { return server.Processes().empty(); }));
+  CHECK_FALSE(server.IsMounted());
+}
+
+void Kill(pid_t pid) {
+  REQUIRE(pid > 0);
+  REQUIRE(::kill(pid, SIGKILL) == 0);
+}
+
+void KillWorker(const FuseServer& server) {
+  const pid_t worker = server.Worker();
+  Kill(worker);
+  REQUIRE(Eventually([&] { return server.Worker() != worker; }));
+}
+
+void KillKeeper(const FuseServer& server) {
+  const pid_t keeper = server.Keeper();
+  Kill(keeper);
+  REQUIRE(Eventually([&] { return server.Keeper() != keeper; }));
+}
+
+void KillBoth(const FuseServer& server) {
+  const pid_t keeper = server.Keeper();
+  const pid_t worker = server.Worker();
+  Kill(keeper);
+  Kill(worker);
+  REQUIRE(Eventually([&] { return server.Keeper() != keeper && server.Worker() != worker; }));
+}
+
+FuseServerOptions Options(bool resend, bool service_manager) {
+  FuseServerOptions options;
+  options.service_manager = service_manager;
+  options.arguments = {"--log-level=debug"};
+  if (!resend) options.arguments.emplace_back("--no-resend");
+  return options;
+}
+
+TEST_CASE("SIGKILLs of the worker cost readers no error", "[integration][fuse]") {
+  const bool resend = GENERATE(true, false);
+  LivingStore living(Options(resend, false));
+  KillUnderReaders(living, absl::StrCat("worker, RESEND ", resend ? "on" : "off"), Kills(),
+                   KillWorker);
+}
+
+TEST_CASE("SIGKILLs of the keeper cost readers no error", "[integration][fuse]") {
+  LivingStore living(Options(false, false));
+  KillUnderReaders(living, "keeper", Kills(), KillKeeper);
+}
+
+TEST_CASE("SIGKILLs of keeper and worker in turn cost readers no error", "[integration][fuse]") {
+  LivingStore living(Options(false, false));
+  int turn = 0;
+  KillUnderReaders(living, "keeper and worker in turn", Kills() / 2, [&](const FuseServer& server) {
+    ++turn % 2 == 0 ? KillKeeper(server) : KillWorker(server);
+  });
+}
+
+TEST_CASE("with a service manager, SIGKILLs of keeper and worker together cost readers no error",
+          "[integration][fuse]") {
+  const bool resend = GENERATE(true, false);
+  LivingStore living(Options(resend, true));
+  KillUnderReaders(living,
+                   absl::StrCat("keeper and worker together, RESEND ", resend ? "on" : "off"),
+                   (Kills() + 3) / 4, KillBoth);
+}
+
+TEST_CASE("with a service manager, SIGKILLs of the keeper cost readers no error",
+          "[integration][fuse]") {
+  LivingStore living(Options(false, true));
+  KillUnderReaders(living, "keeper, service manager", (Kills() + 3) / 4, KillKeeper);
+}
+
+// A server whose store hangs for as long as another server is stopped.
+class HangingStore {
+ public:
+  HangingStore() : lower(Options(false, false)), mount_point(upper.root() + "/mnt") {
+    upper.File("bbb-file/here", "found at once");
+    // Indexed below the real store; served from below the lower mount.
+    REQUIRE_OK(WriteObjectIndex(lower.store.store_fd(), "aaa-many", 1, upper.ObjectPath(1)));
+    upper.View(1, {{"aaa-many", 1}});
+    server =
+        std::make_unique<FuseServer>(upper.state(), absl::StrCat(lower.mount_point, "/1/nix/store"),
+                                     mount_point, Options(false, false));
+    REQUIRE(::kill(lower.server->Keeper(), SIGSTOP) == 0);
+    REQUIRE(::kill(lower.server->Worker(), SIGSTOP) == 0);
+  }
+  void Continue() {
+    (void)::kill(lower.server->Keeper(), SIGCONT);
+    (void)::kill(lower.server->Worker(), SIGCONT);
+  }
+  ~HangingStore() { Continue(); }
+
+  LivingStore lower;
+  testing::StoreTree upper;
+  const std::string mount_point;
+  std::unique_ptr<FuseServer> server;
+};
+
+// A thread that reads one file of a hanging store to its end.
+class HangingReader {
+ public:
+  explicit HangingReader(const HangingStore& hanging)
+      : path_(absl::StrCat(hanging.mount_point, "/1/nix/store/aaa-many/file-7")), thread_([this] {
+          const auto read = ReadFile(path_);
+          content_ = read.ok() ? *read : std::string(read.status().message());
+          done_ = true;
+        }) {}
+
+  bool done() const { return done_; }
+  std::string Content() {
+    thread_.join();
+    return content_;
+  }
+
+ private:
+  const std::string path_;
+  std::string content_;  // the thread's, until it has ended
+  std::atomic<bool> done_ = false;
+  std::jthread thread_;
+};
+
+TEST_CASE("a request that a killed worker was serving is served by the next, without RESEND",
+          "[integration][fuse]") {
+  HangingStore hanging;
+  HangingReader reader(hanging);
+  SleepMs(200);  // until the worker hangs in it
+  for (int i = 0; i < 3; ++i) {
+    KillWorker(*hanging.server);
+    SleepMs(100);
+  }
+  CHECK_FALSE(reader.done());
+  // The others are served meanwhile.
+  const std::string other = absl::StrCat(hanging.mount_point, "/1/nix/store/aaa-many/file-8");
+  CHECK(::access(other.c_str(), F_OK) == 0);
+  hanging.Continue();
+  CHECK(reader.Content() == LivingStore::Content(7));
+}
+
+TEST_CASE("a request that ends every worker is given up, and its neighbours are served",
+          "[integration][fuse]") {
+  HangingStore hanging;
+  HangingReader reader(hanging);
+  SleepMs(200);
+  // The kernel asks twice: for what it would read ahead, then for the page itself.
+  int kills = 0;
+  for (; kills < 40 && !reader.done(); ++kills) {
+    KillWorker(*hanging.server);
+    SleepMs(100);
+  }
+  CHECK(kills >= 8);
+  if (!reader.done()) hanging.Continue();
+  CHECK(absl::StrContains(reader.Content(), "Input/output error"));
+  CHECK(absl::StrContains(hanging.server->Log(), "request_given_up"));
+  CHECK(hanging.server->Processes().size() == 2);
+}
+
+TEST_CASE("a mount that no worker can serve is ended, and a new one works", "[integration][fuse]") {
+  FuseServerOptions options = Options(false, false);
+  options.arguments.emplace_back("--give-up-after=2");
+  LivingStore living(options);
+  const pid_t keeper = living.server->Keeper();
+  // The saved session becomes one that no worker can read: its oldest reader is version 99.
+  const auto names = ListDirectory(absl::StrCat("/proc/", keeper, "/fd"));
+  REQUIRE_OK(names);
+  int spoilt = 0;
+  for (const std::string& name : *names) {
+    const std::string path = absl::StrCat("/proc/", keeper, "/fd/", name);
+    const auto target = ReadLinkAt(AT_FDCWD, path);
+    if (!target.ok() || !absl::StrContains(*target, "stowage-fuse-session")) continue;
+    const UniqueFd fd(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+    const uint32_t oldest_reader = 99;
+    spoilt += ::pwrite(fd.get(), &oldest_reader, sizeof oldest_reader, 12) == 4 ? 1 : 0;
+  }
+  REQUIRE(spoilt == 1);
+  Kill(living.server->Worker());
+  const absl::Time begin = absl::Now();
+  const std::string error = living.ReadOnce(399, 1);  // hangs until it is ended
+  CHECK(absl::Now() - begin > absl::Seconds(1));
+  CHECK((absl::StrContains(error, "abort") || absl::StrContains(error, "not connected")));
+  CHECK(living.server->WaitForStarted() == 1);
+  CHECK(absl::StrContains(living.server->Log(), "mount_given_up"));
+  CHECK(absl::StrContains(living.server->Log(), "containers_lost count=0"));
+  CHECK(living.server->Processes().empty());
+  CHECK_FALSE(living.server->IsMounted());
+  living.Start();
+  CHECK(living.ReadOnce(1, 1) == "");
+}
+
+}  // namespace
+}  // namespace stowage
