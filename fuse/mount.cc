@@ -46,7 +46,9 @@ bool IsDeadMount(const std::string& mount_point) {
   if (child < 0) return false;
   if (child == 0) {
     struct statfs statistics;
-    const bool dead = ::statfs(mount_point.c_str(), &statistics) != 0 && errno == ENOTCONN;
+    // ECONNABORTED: it ended while we asked.
+    const bool dead = ::statfs(mount_point.c_str(), &statistics) != 0 &&
+                      (errno == ENOTCONN || errno == ECONNABORTED);
     ::_exit(dead ? 0 : 1);
   }
   for (int waited_ms = 0; waited_ms < kProbeTimeoutMs; waited_ms += 10) {

@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/directory.h"
 #include "base/file.h"
+#include "base/subprocess.h"
 #include "fuse/saved_session.h"
 #include "tests/fuse/living_store.h"
 #include "tests/fuse/mount_readers.h"
@@ -40,20 +41,22 @@ class InstalledProgram {
   InstalledProgram() { Install(kThis); }
   const std::string& path() const { return path_; }
 
-  // As a package manager does it.
+  // As a package manager does it: written by a process that starts no others, since a copy of its
+  // descriptor in one of them would make the new program "busy".
   void Install(const std::string& program) {
-    const auto content = ReadFile(program, size_t{1} << 30);
-    REQUIRE_OK(content);
-    InstallContent(*content);
+    SubprocessOptions copy;
+    copy.argv = {"/bin/cp", program, path_ + ".new"};
+    const auto copied = RunSubprocess(copy);
+    REQUIRE_OK(copied);
+    REQUIRE(copied->exit_code == 0);
+    REQUIRE(::rename((path_ + ".new").c_str(), path_.c_str()) == 0);
   }
   void InstallContent(const std::string& content) {
-    const std::string beside = path_ + ".new";
-    {
-      const auto fd = OpenAt(AT_FDCWD, beside, O_WRONLY | O_CREAT | O_TRUNC, 0755);
-      REQUIRE_OK(fd);
-      REQUIRE_OK(WriteAll(fd->get(), content, beside));
-    }
-    REQUIRE(::rename(beside.c_str(), path_.c_str()) == 0);
+    const std::string source = path_ + ".source";
+    const auto fd = OpenAt(AT_FDCWD, source, O_WRONLY | O_CREAT | O_TRUNC, 0755);
+    REQUIRE_OK(fd);
+    REQUIRE_OK(WriteAll(fd->get(), content, source));
+    Install(source);
   }
 
   bool IsRunBy(pid_t pid) const {
