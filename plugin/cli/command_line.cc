@@ -16,6 +16,9 @@
 namespace stowage {
 namespace {
 
+constexpr char kContainerdConfig[] = "/etc/containerd/config.toml";
+constexpr char kStowageConfig[] = "/etc/stowage/config.toml";
+
 std::string Duration(std::string& text) {
   absl::Duration duration;
   if (!absl::ParseDuration(text, &duration) || duration <= absl::ZeroDuration())
@@ -41,6 +44,10 @@ std::optional<RunnerChoice> RunnerByName(absl::string_view name) {
 
 std::string RunnerName(std::string& text) {
   return RunnerByName(text) ? "" : absl::StrCat("'", text, "' is none of auto, nerdctl, ctr");
+}
+
+std::string AbsolutePath(std::string& text) {
+  return absl::StartsWith(text, "/") ? "" : absl::StrCat("'", text, "' is no absolute path");
 }
 
 // CLI11 does not see what TakeRunArguments takes out, so it cannot tell the usage of `run`.
@@ -69,6 +76,7 @@ class Parser {
     AddResolve();
     AddInspect();
     AddCommand("status", Command::kStatus, kStatusHelp, kStatusFooter);
+    AddSetup();
   }
 
   absl::StatusOr<Invocation> Parse(std::vector<std::string> words) {
@@ -78,7 +86,7 @@ class Parser {
       std::reverse(words.begin(), words.end());
       app_.parse(std::move(words));
     } catch (const CLI::CallForHelp&) {
-      return Message(Selected().help(&Selected() == &app_ ? "" : "stowage"));
+      return Message(Selected().help(NameOf(Selected().get_parent())));
     } catch (const CLI::CallForVersion&) {
       return Message(absl::StrCat("stowage ", STOWAGE_VERSION, "\n"));
     } catch (const CLI::ParseError& error) {
@@ -92,7 +100,12 @@ class Parser {
 
  private:
   CLI::App& AddCommand(const char* name, Command value, const char* help, const char* footer) {
-    CLI::App& command = *app_.add_subcommand(name, help);
+    return AddCommandTo(app_, name, value, help, footer);
+  }
+
+  CLI::App& AddCommandTo(CLI::App& parent, const char* name, Command value, const char* help,
+                         const char* footer) {
+    CLI::App& command = *parent.add_subcommand(name, help);
     command.callback([this, value] { invocation_.command = value; });
     command.footer(absl::StrCat(kCommandFooter, footer));
     return command;
@@ -124,23 +137,71 @@ class Parser {
   }
 
   void AddContainerdOptions(CLI::App& command) {
-    command
-        .add_option("--address", invocation_.containerd_address,
-                    "Socket of containerd [env CONTAINERD_ADDRESS]")
-        ->capture_default_str()
-        ->type_name("PATH");
+    AddAddress(command);
     command
         .add_option("-n,--namespace", invocation_.containerd_namespace,
                     "Namespace of containerd [env CONTAINERD_NAMESPACE]")
         ->capture_default_str()
         ->check(CLI::Validator(Identifier, ""))
         ->type_name("NAME");
+    AddSnapshotter(command);
+  }
+
+  void AddAddress(CLI::App& command) {
+    command
+        .add_option("--address", invocation_.containerd_address,
+                    "Socket of containerd [env CONTAINERD_ADDRESS]")
+        ->capture_default_str()
+        ->type_name("PATH");
+  }
+
+  void AddSnapshotter(CLI::App& command) {
     command
         .add_option("--snapshotter", invocation_.snapshotter,
                     "Name of stowaged in containerd's configuration: [proxy_plugins.NAME]")
         ->capture_default_str()
         ->check(CLI::Validator(Identifier, ""))
         ->type_name("NAME");
+  }
+
+  // Where the configurations are that must agree.
+  void AddConfigurationFiles(CLI::App& command) {
+    AddAddress(command);
+    AddSnapshotter(command);
+    invocation_.containerd_config = kContainerdConfig;
+    invocation_.stowage_config = kStowageConfig;
+    command.add_option("--config", invocation_.containerd_config, "containerd's configuration")
+        ->capture_default_str()
+        ->check(CLI::Validator(AbsolutePath, ""))
+        ->type_name("FILE");
+    command.add_option("--stowage-config", invocation_.stowage_config, "stowaged's configuration")
+        ->capture_default_str()
+        ->type_name("FILE");
+  }
+
+  void AddSetup() {
+    CLI::App& setup = *app_.add_subcommand("setup", kSetupHelp);
+    setup.require_subcommand(1);
+    setup.footer(kSetupFooter);
+    CLI::App& containerd = AddCommandTo(setup, "containerd", Command::kSetupContainerd,
+                                        kSetupContainerdHelp, kSetupContainerdFooter);
+    containerd.add_flag("--dry-run", invocation_.dry_run,
+                        "Write nothing; print what would be written as a diff");
+    containerd.add_flag("--short-names", invocation_.short_names,
+                        "Also ask stowaged first for docker.io/..., so that CRI and nerdctl take "
+                        "nix/...; read below what that means");
+    AddConfigurationFiles(containerd);
+    containerd
+        .add_option("--certs-dir", invocation_.certs_directory,
+                    "Where hosts.toml files go [default: CRI's config_path, else "
+                    "/etc/containerd/certs.d]")
+        ->check(CLI::Validator(AbsolutePath, ""))
+        ->type_name("DIR");
+    containerd
+        .add_option("--containerd-version", invocation_.containerd_version,
+                    "Version to write for [default: the daemon's, else that of 'containerd "
+                    "--version']")
+        ->type_name("VERSION");
   }
 
   void AddPull() {
@@ -228,16 +289,23 @@ class Parser {
     return absl::OkStatus();
   }
 
+  // The innermost command on the command line.
   const CLI::App& Selected() const {
-    const std::vector<CLI::App*> selected = app_.get_subcommands();
-    return selected.empty() ? app_ : *selected.front();
+    const CLI::App* app = &app_;
+    while (!app->get_subcommands().empty()) app = app->get_subcommands().front();
+    return *app;
+  }
+
+  // "stowage setup containerd"; "" for no command.
+  static std::string NameOf(const CLI::App* app) {
+    if (app == nullptr) return "";
+    const std::string parent = NameOf(app->get_parent());
+    return parent.empty() ? app->get_name() : absl::StrCat(parent, " ", app->get_name());
   }
 
   absl::Status UsageError(absl::string_view what) const {
-    const std::string& name = Selected().get_name();
-    const std::string help =
-        name == "stowage" ? "stowage --help" : absl::StrCat("stowage ", name, " --help");
-    return absl::InvalidArgumentError(absl::StrCat(what, " (see '", help, "')"));
+    return absl::InvalidArgumentError(
+        absl::StrCat(what, " (see '", NameOf(&Selected()), " --help')"));
   }
 
   static Invocation Message(std::string text) {

@@ -11,7 +11,7 @@
 
 namespace stowage {
 
-enum class Command { kNone, kPull, kRun, kResolve, kInspect, kStatus };
+enum class Command { kNone, kPull, kRun, kResolve, kInspect, kStatus, kSetupContainerd };
 
 // A parsed command line.
 struct Invocation {
@@ -26,13 +26,20 @@ struct Invocation {
 
   bool layers = false;  // inspect, resolve
 
-  std::string containerd_address;  // pull, run
-  std::string containerd_namespace;
-  std::string snapshotter;
+  std::string containerd_address;    // pull, run, setup
+  std::string containerd_namespace;  // pull, run
+  std::string snapshotter;           // pull, run, setup
 
   RunnerChoice runner = RunnerChoice::kAutomatic;  // run
   std::string container_id;
   RunArguments run;
+
+  std::string containerd_config;  // setup: files
+  std::string stowage_config;
+  std::string certs_directory;     // "": as containerd's configuration says
+  std::string containerd_version;  // "": found out
+  bool dry_run = false;
+  bool short_names = false;
 };
 
 // words: the arguments after the program's name. environment: gives the defaults.

@@ -18,6 +18,8 @@ absl::Status RunResolveCommand(const Invocation& invocation, const Environment& 
                                const Streams& streams);
 absl::Status RunInspectCommand(const Invocation& invocation, const Streams& streams);
 absl::Status RunStatusCommand(const Invocation& invocation, const Streams& streams);
+// Returns the exit code: not kExitOk if something is left to be done by hand.
+absl::StatusOr<int> RunSetupContainerdCommand(const Invocation& invocation, const Streams& streams);
 
 // Parts of them.
 

@@ -19,7 +19,8 @@ With --json an error is {"error": {"code": ..., "message": ...}} on standard out
 Examples:
   stowage pull nix/shell/git
   stowage run --rm -t nix/shell/git git --version
-  stowage status --json)";
+  stowage status --json
+  stowage setup containerd --dry-run)";
 
 inline constexpr char kCommandFooter[] =
     "--socket, --json and --quiet belong to every command: see 'stowage --help'.\n\n";
@@ -68,5 +69,30 @@ inline constexpr char kStatusHelp[] = "Say what stowaged serves, and where.";
 inline constexpr char kStatusFooter[] = R"(Examples:
   stowage status
   stowage status --json | jq -e .fuse_mounted)";
+
+inline constexpr char kSetupHelp[] = "Write the configuration of programs that use stowaged.";
+inline constexpr char kSetupFooter[] = "See 'stowage setup containerd --help'.";
+
+inline constexpr char kSetupContainerdHelp[] =
+    "Make containerd know the snapshotter and the registry endpoint of stowaged.";
+inline constexpr char kSetupContainerdFooter[] =
+    R"(Writes what this version of containerd needs: conf.d/stowage.toml beside config.toml and a line
+in config.toml that imports it; or keys in config.toml, where containerd would otherwise drop tables
+of it; and hosts.toml files for the hosts nix and nix.local, whose names no other registry is ever
+asked for. All else stays as it is. A file that is replaced is kept as FILE.before-stowage. What
+cannot be edited safely is left alone and printed. Running it again changes nothing. It never
+restarts anything.
+
+--short-names: CRI and nerdctl make docker.io/nix/git of nix/git. With the option, every name of
+docker.io is asked of stowaged first, which answers for nix/... itself, also when that fails. But
+while stowaged is down containerd asks Docker Hub for docker.io/nix/..., where those names may be
+anybody's. nix.local/... has no such risk.
+
+Exit code 1: something is left to be done by hand.
+
+Examples:
+  stowage setup containerd --dry-run
+  stowage setup containerd
+  stowage setup containerd --containerd-version 2.1.9 --config /mnt/etc/containerd/config.toml)";
 
 }  // namespace stowage

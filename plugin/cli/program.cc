@@ -13,22 +13,30 @@
 namespace stowage {
 namespace {
 
-absl::Status Dispatch(const Invocation& invocation, const Environment& environment,
-                      const Streams& streams) {
+absl::StatusOr<int> ExitOkUnless(const absl::Status& error) {
+  if (!error.ok()) return error;
+  return kExitOk;
+}
+
+// Returns the exit code of a command that has printed its result.
+absl::StatusOr<int> Dispatch(const Invocation& invocation, const Environment& environment,
+                             const Streams& streams) {
   switch (invocation.command) {
     case Command::kPull:
-      return RunPullCommand(invocation, environment, streams);
+      return ExitOkUnless(RunPullCommand(invocation, environment, streams));
     case Command::kRun:
-      return RunRunCommand(invocation, environment, streams);
+      return ExitOkUnless(RunRunCommand(invocation, environment, streams));
     case Command::kResolve:
-      return RunResolveCommand(invocation, environment, streams);
+      return ExitOkUnless(RunResolveCommand(invocation, environment, streams));
     case Command::kInspect:
-      return RunInspectCommand(invocation, streams);
+      return ExitOkUnless(RunInspectCommand(invocation, streams));
     case Command::kStatus:
-      return RunStatusCommand(invocation, streams);
+      return ExitOkUnless(RunStatusCommand(invocation, streams));
+    case Command::kSetupContainerd:
+      return RunSetupContainerdCommand(invocation, streams);
     case Command::kNone:
       streams.out << invocation.message;
-      return absl::OkStatus();
+      return kExitOk;
   }
   return absl::InternalError("unknown command");
 }
@@ -52,10 +60,10 @@ int RunProgram(const std::vector<std::string>& words, const Environment& environ
     const bool json = std::find(words.begin(), words.end(), "--json") != words.end();
     return Fail(invocation.status(), json, streams);
   }
-  absl::Status status = Dispatch(*invocation, environment, streams);
-  if (status.ok() && !streams.out.flush())
-    status = absl::DataLossError("write the result to standard output: it is closed or full");
-  return status.ok() ? kExitOk : Fail(status, invocation->json, streams);
+  absl::StatusOr<int> exit_code = Dispatch(*invocation, environment, streams);
+  if (exit_code.ok() && !streams.out.flush())
+    exit_code = absl::DataLossError("write the result to standard output: it is closed or full");
+  return exit_code.ok() ? *exit_code : Fail(exit_code.status(), invocation->json, streams);
 }
 
 }  // namespace stowage

@@ -138,5 +138,43 @@ TEST_CASE("ParseCommandLine says what is wrong and where to read on", "[cli][com
   CHECK(absl::StrContains(invocation.status().message(), help));
 }
 
+TEST_CASE("ParseCommandLine takes the options of setup containerd", "[cli][command_line]") {
+  const auto plain = ParseCommandLine({"setup", "containerd"}, {});
+  REQUIRE_OK(plain);
+  CHECK(plain->command == Command::kSetupContainerd);
+  CHECK(plain->containerd_config == "/etc/containerd/config.toml");
+  CHECK(plain->stowage_config == "/etc/stowage/config.toml");
+  CHECK_FALSE(plain->dry_run);
+  CHECK_FALSE(plain->short_names);
+
+  const auto all = ParseCommandLine(
+      {"setup", "containerd", "--dry-run", "--short-names", "--config", "/c", "--certs-dir=/d",
+       "--containerd-version", "2.1.9", "--snapshotter", "s", "--stowage-config", "t", "--json"},
+      {});
+  REQUIRE_OK(all);
+  CHECK(all->dry_run);
+  CHECK(all->short_names);
+  CHECK(all->containerd_config == "/c");
+  CHECK(all->certs_directory == "/d");
+  CHECK(all->containerd_version == "2.1.9");
+  CHECK(all->snapshotter == "s");
+  CHECK(all->stowage_config == "t");
+  CHECK(all->json);
+}
+
+TEST_CASE("ParseCommandLine names the help of the innermost command", "[cli][command_line]") {
+  const Words words =
+      GENERATE(values<Words>({{"setup"}, {"setup", "containerd", "--config", "relative"}}));
+  const auto refused = ParseCommandLine(words, {});
+  CHECK(refused.status().code() == absl::StatusCode::kInvalidArgument);
+  INFO(refused.status().message());
+  CHECK(absl::EndsWith(refused.status().message(),
+                       words.size() == 1 ? "(see 'stowage setup --help')"
+                                         : "(see 'stowage setup containerd --help')"));
+  const auto help = ParseCommandLine({"setup", "containerd", "--help"}, {});
+  REQUIRE_OK(help);
+  CHECK(absl::StrContains(help->message, "Usage: stowage setup containerd [OPTIONS]"));
+}
+
 }  // namespace
 }  // namespace stowage

@@ -4,8 +4,13 @@
 #include <sstream>
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "base/atomic_file.h"
+#include "base/directory.h"
 #include "tests/plugin/cli/fake_stowaged.h"
 #include "tests/support/catch.h"
+#include "tests/support/status_matchers.h"
+#include "tests/support/temporary_directory.h"
 
 namespace stowage {
 namespace {
@@ -137,6 +142,50 @@ TEST_CASE("A result that cannot be written is a failure", "[cli][program]") {
   out.setstate(std::ios::badbit);
   CHECK(RunProgram({"--version"}, {}, {.out = out, .err = err}) == 1);
   CHECK(absl::StrContains(err.str(), "standard output"));
+}
+
+TEST_CASE("setup containerd prints a diff first and writes then", "[cli][program]") {
+  const testing::TemporaryDirectory etc;
+  std::vector<std::string> words = {"setup",
+                                    "containerd",
+                                    "--config",
+                                    etc.Join("config.toml"),
+                                    "--certs-dir",
+                                    etc.Join("certs.d"),
+                                    "--stowage-config",
+                                    etc.Join("none.toml"),
+                                    "--containerd-version",
+                                    "1.7.24"};
+  words.push_back("--dry-run");
+  const Outcome dry = Run(words, {});
+  CHECK(dry.exit_code == 0);
+  CHECK(absl::StrContains(dry.out, absl::StrCat("--- /dev/null\n+++ ", etc.Join("config.toml"))));
+  CHECK(absl::StrContains(dry.out, "+version = 2\n"));
+  CHECK(absl::EndsWith(dry.out, "dry run: nothing was written\n"));
+  CHECK_FALSE(DirectoryExists(etc.Join("certs.d")));
+
+  words.pop_back();
+  const Outcome wet = Run(words, {});
+  CHECK(wet.exit_code == 0);
+  CHECK(absl::StrContains(wet.out, absl::StrCat("wrote ", etc.Join("conf.d/stowage.toml"), "\n")));
+  CHECK(absl::StrContains(wet.out, "  systemctl restart containerd\n"));
+
+  words.push_back("--json");
+  const json again = json::parse(Run(words, {}).out);
+  CHECK(again["changes"].empty());
+  CHECK(again["next"] == json({"stowage doctor"}));
+}
+
+TEST_CASE("setup containerd ends with 1 when something is left to do", "[cli][program]") {
+  const testing::TemporaryDirectory etc;
+  REQUIRE_OK(WriteFileAtomically(etc.Join("config.toml"), "[plugins.cri]\n"));
+  const Outcome outcome = Run(
+      {"setup", "containerd", "--config", etc.Join("config.toml"), "--certs-dir",
+       etc.Join("certs.d"), "--stowage-config", etc.Join("none"), "--containerd-version", "1.6.20"},
+      {});
+  CHECK(outcome.exit_code == 1);
+  CHECK(absl::StrContains(outcome.out, "to do by hand, "));
+  CHECK(absl::StrContains(outcome.out, "\n    [proxy_plugins.stowage]\n"));
 }
 
 }  // namespace

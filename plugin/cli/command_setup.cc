@@ -1,0 +1,149 @@
+#include <sys/utsname.h>
+
+#include <string>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "base/status_macros.h"
+#include "nlohmann/json.hpp"
+#include "plugin/cli/commands.h"
+#include "plugin/cli/exit_code.h"
+#include "plugin/setup/apply_changes.h"
+#include "plugin/setup/containerd_setup.h"
+#include "plugin/setup/stowage_settings.h"
+#include "plugin/setup/unified_diff.h"
+
+namespace stowage {
+namespace {
+
+// OCI's name of this machine's platform.
+std::string Platform() {
+  utsname names = {};
+  (void)::uname(&names);  // fails for a bad pointer only
+  const std::string machine = names.machine;
+  return absl::StrCat("linux/", machine == "x86_64"    ? "amd64"
+                                : machine == "aarch64" ? "arm64"
+                                                       : machine);
+}
+
+absl::StatusOr<ContainerdSetupOptions> OptionsOf(const Invocation& invocation) {
+  STOWAGE_ASSIGN_OR_RETURN(const StowageSettings settings,
+                           ReadStowageSettings(invocation.stowage_config));
+  const Config& config = settings.config;
+  if (settings.endpoint.empty())
+    return absl::FailedPreconditionError(absl::StrCat(
+        invocation.stowage_config, ": registry.address = \"", config.registry_address,
+        "\" gives containerd no endpoint to ask for images; give it an address and a port"));
+  if (config.snapshotter_socket.empty())
+    return absl::FailedPreconditionError(
+        absl::StrCat(invocation.stowage_config, ": snapshotter.socket is off; name a socket"));
+  ContainerdSetupOptions options;
+  if (invocation.containerd_version.empty()) {
+    STOWAGE_ASSIGN_OR_RETURN(options.version,
+                             FindContainerdVersion(invocation.containerd_address, "containerd"));
+  } else {
+    STOWAGE_ASSIGN_OR_RETURN(options.version,
+                             ContainerdVersion::Parse(invocation.containerd_version));
+  }
+  options.config_path = invocation.containerd_config;
+  options.certs_directory = invocation.certs_directory;
+  options.name = invocation.snapshotter;
+  options.socket = config.snapshotter_socket;
+  options.state_directory = config.state_directory;
+  options.endpoint = settings.endpoint;
+  options.platform = Platform();
+  options.short_names = invocation.short_names;
+  return options;
+}
+
+// What remains to be done, in order.
+std::vector<std::string> NextSteps(const ContainerdSetupOptions& options,
+                                   const ContainerdSetupPlan& plan) {
+  std::vector<std::string> steps;
+  bool configuration_changed = false;
+  for (const FileChange& change : plan.changes)
+    configuration_changed |= !absl::EndsWith(change.path, "/hosts.toml");
+  if (!options.version.HasExports())
+    steps.push_back(absl::StrCat(
+        "for kubelet's image garbage collection: ln -s ", options.state_directory,
+        " CONTAINERD-ROOT/io.containerd.snapshotter.v1.", options.name,
+        " (CONTAINERD-ROOT is /var/lib/containerd; this containerd has no other setting for it)"));
+  if (configuration_changed) {
+    steps.push_back(
+        "on a Kubernetes node: kubectl drain, since pods that run have their images in "
+        "another snapshotter");
+    steps.push_back("systemctl restart containerd");
+  }
+  steps.push_back("stowage doctor");
+  return steps;
+}
+
+nlohmann::ordered_json ToJson(const ContainerdSetupOptions& options,
+                              const ContainerdSetupPlan& plan,
+                              const std::vector<WrittenFile>& written, bool dry_run) {
+  nlohmann::ordered_json object = {{"containerd_version", options.version.ToString()},
+                                   {"written", !dry_run}};
+  object["changes"] = nlohmann::ordered_json::array();
+  for (size_t i = 0; i < plan.changes.size(); ++i) {
+    object["changes"].push_back(
+        {{"path", plan.changes[i].path}, {"content", plan.changes[i].new_text}});
+    if (i < written.size() && !written[i].backup.empty())
+      object["changes"].back()["backup"] = written[i].backup;
+  }
+  object["by_hand"] = nlohmann::ordered_json::array();
+  for (const ManualChange& change : plan.by_hand)
+    object["by_hand"].push_back(
+        {{"path", change.path}, {"reason", change.reason}, {"lines", change.lines}});
+  object["notes"] = plan.notes;
+  object["next"] = NextSteps(options, plan);
+  return object;
+}
+
+void PrintText(const ContainerdSetupOptions& options, const ContainerdSetupPlan& plan,
+               const std::vector<WrittenFile>& written, bool dry_run, std::ostream& out) {
+  out << "containerd " << options.version.ToString() << "\n";
+  if (plan.changes.empty() && plan.by_hand.empty()) out << "nothing to change\n";
+  for (const FileChange& change : plan.changes)
+    if (dry_run)
+      out << UnifiedDiff(change.old_text, change.new_text,
+                         change.exists ? change.path : std::string("/dev/null"), change.path);
+  for (const WrittenFile& file : written) {
+    out << "wrote " << file.path;
+    if (!file.backup.empty()) out << " (old text: " << file.backup << ")";
+    out << "\n";
+  }
+  for (const std::string& note : plan.notes) out << "note: " << note << "\n";
+  for (const ManualChange& change : plan.by_hand) {
+    out << "\nto do by hand, " << change.path << ": " << change.reason << ":\n\n";
+    for (const absl::string_view line : absl::StrSplit(change.lines, '\n'))
+      out << (line.empty() ? "" : "    ") << line << "\n";
+  }
+  if (dry_run) {
+    out << "dry run: nothing was written\n";
+    return;
+  }
+  out << "next:\n";
+  for (const std::string& step : NextSteps(options, plan)) out << "  " << step << "\n";
+}
+
+}  // namespace
+
+absl::StatusOr<int> RunSetupContainerdCommand(const Invocation& invocation,
+                                              const Streams& streams) {
+  STOWAGE_ASSIGN_OR_RETURN(const ContainerdSetupOptions options, OptionsOf(invocation));
+  STOWAGE_ASSIGN_OR_RETURN(const ContainerdSetupPlan plan, PlanContainerdSetup(options));
+  std::vector<WrittenFile> written;
+  if (!invocation.dry_run) {
+    STOWAGE_ASSIGN_OR_RETURN(written, ApplyChanges(plan.changes));
+  }
+  if (invocation.json) {
+    streams.out << ToJson(options, plan, written, invocation.dry_run).dump() << "\n";
+  } else {
+    PrintText(options, plan, written, invocation.dry_run, streams.out);
+  }
+  return plan.by_hand.empty() ? kExitOk : kExitFailed;
+}
+
+}  // namespace stowage

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "nlohmann/json.hpp"
+#include "plugin/setup/containerd_version.h"
+#include "plugin/setup/toml_json.h"
+
+namespace stowage {
+
+// One file of containerd's configuration.
+struct ContainerdFile {
+  std::string path;
+  std::string text;
+  nlohmann::json values;
+
+  int ConfigVersion() const;  // 1 without a `version`
+};
+
+// The file at `path` and those that it imports, in the order in which containerd reads them: later
+// ones count more (containerd v2.1.9 cmd/containerd/server/config/config.go, LoadConfig). Empty if
+// there is no such file.
+//
+// instead: texts, by absolute path, that count instead of what is on disk.
+// Errors: NotFound for an imported file that is not there (with which containerd does not start),
+// InvalidArgument for a text that is not TOML, or the errno's code.
+absl::StatusOr<std::vector<ContainerdFile>> ReadContainerdFiles(
+    const std::string& path, const std::map<std::string, std::string>& instead = {});
+
+// Whether an entry of `imports` in `importer` names `path`, be it there or not.
+bool ImportNames(const std::string& importer, const std::string& entry, const std::string& path);
+
+// What containerd makes of the files, its own defaults aside (mergeConfig, same file): tables of
+// [proxy_plugins] replace each other; tables of [plugins] too before 2.0, and are merged key by key
+// since; other lists are joined.
+nlohmann::json MergeContainerdFiles(const std::vector<ContainerdFile>& files,
+                                    const ContainerdVersion& version);
+
+// Where CRI keeps the settings that concern images, in a file of this configuration version.
+struct CriTables {
+  TomlPath plugin;      // the table of the plugin
+  TomlPath containerd;  // has `snapshotter`, `discard_unpacked_layers`, ...
+  TomlPath registry;    // has `config_path`
+  TomlPath runtimes;    // one table per runtime
+  TomlPath images;      // has `image_pull_progress_timeout`, `use_local_image_pull`
+
+  static CriTables Of(int config_version);
+};
+
+// List of tables with `platform` and `snapshotter` into which the transfer service unpacks.
+TomlPath UnpackConfigPath();
+
+}  // namespace stowage
