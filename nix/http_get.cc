@@ -58,6 +58,7 @@ void Configure(CURL* handle, const std::string& url, Transfer& transfer, char* e
   curl_easy_setopt(handle, CURLOPT_FOLLOWLOCATION, 1L);
   curl_easy_setopt(handle, CURLOPT_MAXREDIRS, kMaxRedirects);
   curl_easy_setopt(handle, CURLOPT_NOBODY, transfer.options.head_only ? 1L : 0L);
+  if (transfer.options.direct) curl_easy_setopt(handle, CURLOPT_PROXY, "");
   curl_easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);  // signals and threads do not go together
   curl_easy_setopt(handle, CURLOPT_USERAGENT, "stowage");
   curl_easy_setopt(handle, CURLOPT_CONNECTTIMEOUT, kConnectTimeoutSeconds);

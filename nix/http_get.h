@@ -13,6 +13,8 @@ struct HttpGetOptions {
   int body_fd = -1;
   // HEAD instead of GET.
   bool head_only = false;
+  // Without the proxy that the environment names.
+  bool direct = false;
   uint64_t max_bytes = uint64_t{1} << 20;
 };
 

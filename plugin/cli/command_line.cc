@@ -77,6 +77,7 @@ class Parser {
     AddInspect();
     AddCommand("status", Command::kStatus, kStatusHelp, kStatusFooter);
     AddSetup();
+    AddDoctor();
   }
 
   absl::StatusOr<Invocation> Parse(std::vector<std::string> words) {
@@ -93,6 +94,8 @@ class Parser {
       return UsageError(error.what());
     }
     invocation_.runner = *RunnerByName(runner_);
+    if (invocation_.command == Command::kSetupContainerd && invocation_.containerd_config.empty())
+      invocation_.containerd_config = kContainerdConfig;
     if (!timeout_.empty()) (void)absl::ParseDuration(timeout_, &invocation_.timeout);  // checked
     STOWAGE_RETURN_IF_ERROR(CheckReference());
     return std::move(invocation_);
@@ -165,18 +168,24 @@ class Parser {
   }
 
   // Where the configurations are that must agree.
-  void AddConfigurationFiles(CLI::App& command) {
+  void AddConfigurationFiles(CLI::App& command, absl::string_view by_default) {
     AddAddress(command);
     AddSnapshotter(command);
-    invocation_.containerd_config = kContainerdConfig;
     invocation_.stowage_config = kStowageConfig;
-    command.add_option("--config", invocation_.containerd_config, "containerd's configuration")
-        ->capture_default_str()
+    command
+        .add_option("--config", invocation_.containerd_config,
+                    absl::StrCat("containerd's configuration [default: ", by_default, "]"))
         ->check(CLI::Validator(AbsolutePath, ""))
         ->type_name("FILE");
     command.add_option("--stowage-config", invocation_.stowage_config, "stowaged's configuration")
         ->capture_default_str()
         ->type_name("FILE");
+  }
+
+  void AddDoctor() {
+    CLI::App& doctor = AddCommand("doctor", Command::kDoctor, kDoctorHelp, kDoctorFooter);
+    AddConfigurationFiles(doctor,
+                          absl::StrCat("that of the running containerd, else ", kContainerdConfig));
   }
 
   void AddSetup() {
@@ -190,7 +199,7 @@ class Parser {
     containerd.add_flag("--short-names", invocation_.short_names,
                         "Also ask stowaged first for docker.io/..., so that CRI and nerdctl take "
                         "nix/...; read below what that means");
-    AddConfigurationFiles(containerd);
+    AddConfigurationFiles(containerd, kContainerdConfig);
     containerd
         .add_option("--certs-dir", invocation_.certs_directory,
                     "Where hosts.toml files go [default: CRI's config_path, else "

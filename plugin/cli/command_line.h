@@ -11,7 +11,7 @@
 
 namespace stowage {
 
-enum class Command { kNone, kPull, kRun, kResolve, kInspect, kStatus, kSetupContainerd };
+enum class Command { kNone, kPull, kRun, kResolve, kInspect, kStatus, kSetupContainerd, kDoctor };
 
 // A parsed command line.
 struct Invocation {
@@ -26,15 +26,15 @@ struct Invocation {
 
   bool layers = false;  // inspect, resolve
 
-  std::string containerd_address;    // pull, run, setup
+  std::string containerd_address;    // pull, run, setup, doctor
   std::string containerd_namespace;  // pull, run
-  std::string snapshotter;           // pull, run, setup
+  std::string snapshotter;           // pull, run, setup, doctor
 
   RunnerChoice runner = RunnerChoice::kAutomatic;  // run
   std::string container_id;
   RunArguments run;
 
-  std::string containerd_config;  // setup: files
+  std::string containerd_config;  // setup, doctor: files
   std::string stowage_config;
   std::string certs_directory;     // "": as containerd's configuration says
   std::string containerd_version;  // "": found out

@@ -1,5 +1,3 @@
-#include <sys/utsname.h>
-
 #include <string>
 #include <vector>
 
@@ -10,6 +8,7 @@
 #include "nlohmann/json.hpp"
 #include "plugin/cli/commands.h"
 #include "plugin/cli/exit_code.h"
+#include "plugin/cli/platform.h"
 #include "plugin/setup/apply_changes.h"
 #include "plugin/setup/containerd_setup.h"
 #include "plugin/setup/stowage_settings.h"
@@ -17,16 +16,6 @@
 
 namespace stowage {
 namespace {
-
-// OCI's name of this machine's platform.
-std::string Platform() {
-  utsname names = {};
-  (void)::uname(&names);  // fails for a bad pointer only
-  const std::string machine = names.machine;
-  return absl::StrCat("linux/", machine == "x86_64"    ? "amd64"
-                                : machine == "aarch64" ? "arm64"
-                                                       : machine);
-}
 
 absl::StatusOr<ContainerdSetupOptions> OptionsOf(const Invocation& invocation) {
   STOWAGE_ASSIGN_OR_RETURN(const StowageSettings settings,
@@ -53,7 +42,7 @@ absl::StatusOr<ContainerdSetupOptions> OptionsOf(const Invocation& invocation) {
   options.socket = config.snapshotter_socket;
   options.state_directory = config.state_directory;
   options.endpoint = settings.endpoint;
-  options.platform = Platform();
+  options.platform = OciPlatform();
   options.short_names = invocation.short_names;
   return options;
 }

@@ -20,6 +20,8 @@ absl::Status RunInspectCommand(const Invocation& invocation, const Streams& stre
 absl::Status RunStatusCommand(const Invocation& invocation, const Streams& streams);
 // Returns the exit code: not kExitOk if something is left to be done by hand.
 absl::StatusOr<int> RunSetupContainerdCommand(const Invocation& invocation, const Streams& streams);
+// Returns the exit code: not kExitOk if something is wrong with the node.
+absl::StatusOr<int> RunDoctorCommand(const Invocation& invocation, const Streams& streams);
 
 // Parts of them.
 

@@ -20,7 +20,8 @@ Examples:
   stowage pull nix/shell/git
   stowage run --rm -t nix/shell/git git --version
   stowage status --json
-  stowage setup containerd --dry-run)";
+  stowage setup containerd --dry-run
+  stowage doctor)";
 
 inline constexpr char kCommandFooter[] =
     "--socket, --json and --quiet belong to every command: see 'stowage --help'.\n\n";
@@ -94,5 +95,20 @@ Examples:
   stowage setup containerd --dry-run
   stowage setup containerd
   stowage setup containerd --containerd-version 2.1.9 --config /mnt/etc/containerd/config.toml)";
+
+inline constexpr char kDoctorHelp[] =
+    "Say what is wrong with this node, and how to repair it; changes nothing.";
+inline constexpr char kDoctorFooter[] =
+    R"(Looks at containerd's configuration (as 'containerd config dump' shows it), its hosts.toml files,
+stowaged, stowage-fuse, Nix and the kernel. Worst first:
+  danger   a name of ours can lead to an image of a stranger
+  error    something does not work
+  warning  something is lost, such as kubelet's view of the disk
+  note     nothing to repair
+Each has an id that never changes its meaning. Exit code 1: there is more than notes.
+
+Examples:
+  stowage doctor
+  stowage doctor --json | jq -r '.findings[] | select(.severity == "danger") | .problem')";
 
 }  // namespace stowage

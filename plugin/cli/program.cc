@@ -34,6 +34,8 @@ absl::StatusOr<int> Dispatch(const Invocation& invocation, const Environment& en
       return ExitOkUnless(RunStatusCommand(invocation, streams));
     case Command::kSetupContainerd:
       return RunSetupContainerdCommand(invocation, streams);
+    case Command::kDoctor:
+      return RunDoctorCommand(invocation, streams);
     case Command::kNone:
       streams.out << invocation.message;
       return kExitOk;

@@ -2,24 +2,20 @@
 
 #include <utility>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/parallel.h"
 #include "base/status_macros.h"
 #include "nix/image_reference.h"
+#include "plugin/registry/mirrored_name.h"
 
 namespace stowage {
 namespace {
 
-// A mirror sees every name of the host that it stands for. Only nix/... of another registry's names
-// is ours; docker.io/grafana/grafana must never become the package grafana.
 absl::Status CheckOurs(const ManifestRequest& request) {
-  const absl::string_view host = request.mirror_of;
-  const bool our_host = host.empty() || host == "nix" || host == "nix.local" ||
-                        absl::StartsWith(host, "nix:") || absl::StartsWith(host, "nix.local:");
-  if (our_host || absl::StartsWith(request.name, "nix/")) return absl::OkStatus();
-  return absl::NotFoundError(absl::StrCat(host, "/", request.name,
-                                          " is not a Nix reference: those are ", host, "/nix/..."));
+  if (OwnerOfName(request.mirror_of, request.name) != NameOwner::kForeign) return absl::OkStatus();
+  return absl::NotFoundError(absl::StrCat(request.mirror_of, "/", request.name,
+                                          " is not a Nix reference: those are ", request.mirror_of,
+                                          "/nix/..."));
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "plugin/registry/blob_answer.h"
+#include "plugin/registry/mirrored_name.h"
 #include "plugin/registry/registry_answers.h"
 
 namespace stowage {
@@ -30,6 +31,10 @@ HttpResponse DigestError(const absl::Status& status, RegistrySubject subject,
                digest);
 }
 
+// containerd asks the next host after 4xx and 5xx, where anybody may have made an image of that
+// name; after 300 it asks nobody (v2.1.9 core/remotes/docker/resolver.go, Resolve).
+constexpr int kNoOtherHost = 300;
+
 HttpResponse AnswerPing(RegistryEndpoint endpoint) {
   HttpResponse response;
   response.headers.emplace_back("Content-Type", "application/json");
@@ -51,10 +56,13 @@ RegistryService::RegistryService(ImageSource& source, const RegistryServiceOptio
 void RegistryService::Handle(const HttpRequest& request,
                              std::function<void(HttpResponse)> respond) {
   absl::StatusOr<RequestTarget> target = ParseRequestTarget(request.target);
-  Respond answer = [respond = std::move(respond),
+  const bool shared =
+      target.ok() && OwnerOfName(target->mirror_of, target->name) == NameOwner::kSharedHost;
+  Respond answer = [respond = std::move(respond), shared,
                     mirror = target.ok() && IsValidMirrorHost(target->mirror_of)
                                  ? target->mirror_of
                                  : std::string()](HttpResponse response) {
+    if (shared && response.status >= 400) response.status = kNoOtherHost;
     response.headers.emplace_back("Docker-Distribution-Api-Version", "registry/2.0");
     if (!mirror.empty()) response.headers.emplace_back("OCI-Namespace", mirror);
     respond(std::move(response));

@@ -22,6 +22,8 @@ struct RegistryServiceOptions {
 // The pull half of the OCI distribution-spec over an ImageSource; knows no sockets. Thread-safe.
 // Layers are advertised uncompressed, so a digest never depends on a compressor; what goes over the
 // wire is negotiated by Accept-Encoding. Range always counts in the uncompressed bytes.
+// For nix/... of another host (?ns=docker.io) every failure is answered by 300, so that the client
+// does not go on to that host with a name that is ours.
 class RegistryService : public HttpHandler {
  public:
   // source must live until every request has been answered.

@@ -176,5 +176,17 @@ TEST_CASE("ParseCommandLine names the help of the innermost command", "[cli][com
   CHECK(absl::StrContains(help->message, "Usage: stowage setup containerd [OPTIONS]"));
 }
 
+TEST_CASE("ParseCommandLine takes the options of doctor", "[cli][command_line]") {
+  const auto plain = ParseCommandLine({"doctor"}, {});
+  REQUIRE_OK(plain);
+  CHECK(plain->command == Command::kDoctor);
+  CHECK(plain->containerd_config.empty());  // that of the running daemon
+  const auto all = ParseCommandLine({"doctor", "--json", "--address", "/a", "--config=/c"}, {});
+  REQUIRE_OK(all);
+  CHECK(all->json);
+  CHECK(all->containerd_address == "/a");
+  CHECK(all->containerd_config == "/c");
+}
+
 }  // namespace
 }  // namespace stowage

@@ -188,5 +188,31 @@ TEST_CASE("setup containerd ends with 1 when something is left to do", "[cli][pr
   CHECK(absl::StrContains(outcome.out, "\n    [proxy_plugins.stowage]\n"));
 }
 
+TEST_CASE("doctor prints findings worst first and ends with 1", "[cli][program]") {
+  const testing::TemporaryDirectory node;
+  Environment environment;
+  environment.control_socket = node.Join("control.sock");
+  std::vector<std::string> words = {"doctor",
+                                    "--config",
+                                    node.Join("config.toml"),
+                                    "--stowage-config",
+                                    node.Join("stowage.toml"),
+                                    "--address",
+                                    node.Join("containerd.sock")};
+  const Outcome text = Run(words, environment);
+  CHECK(text.exit_code == 1);
+  CHECK(absl::StartsWith(text.out, "DANGER "));
+  CHECK(absl::StrContains(text.out, "\nERROR stowaged-unreachable\n"));
+  CHECK(absl::StrContains(text.out, "\n  fix: start stowaged\n"));
+
+  words.push_back("--json");
+  const Outcome outcome = Run(words, environment);
+  CHECK(outcome.exit_code == 1);
+  const json object = json::parse(outcome.out);
+  CHECK(object["ok"] == false);
+  CHECK(object["findings"][0]["severity"] == "danger");
+  CHECK(object["findings"].back()["severity"] == "note");
+}
+
 }  // namespace
 }  // namespace stowage

@@ -168,6 +168,44 @@ TEST_CASE("Registry refuses writes with Allow", "[registry]") {
   CHECK(CodeOf(response) == "UNSUPPORTED");
 }
 
+TEST_CASE("A failure of our names at another host sends no client there", "[registry]") {
+  Registry registry;
+  for (const auto& [name, code] : std::vector<std::pair<std::string, absl::StatusCode>>{
+           {"nix/a", absl::StatusCode::kNotFound},
+           {"nix/b", absl::StatusCode::kInvalidArgument},
+           {"nix/c", absl::StatusCode::kFailedPrecondition},
+           {"nix/d", absl::StatusCode::kUnauthenticated},
+           {"nix/e", absl::StatusCode::kPermissionDenied},
+           {"nix/f", absl::StatusCode::kUnavailable},
+           {"nix/g", absl::StatusCode::kResourceExhausted},
+           {"nix/h", absl::StatusCode::kDeadlineExceeded},
+           {"nix/i", absl::StatusCode::kInternal}})
+    registry.source.AddError(name, "latest", absl::Status(code, "nix: it failed"));
+  RawHttpClient client(registry.port());
+  const std::string target = GENERATE(
+      as<std::string>(), "/v2/nix/a/manifests/latest", "/v2/nix/b/manifests/latest",
+      "/v2/nix/c/manifests/latest", "/v2/nix/d/manifests/latest", "/v2/nix/e/manifests/latest",
+      "/v2/nix/f/manifests/latest", "/v2/nix/g/manifests/latest", "/v2/nix/h/manifests/latest",
+      "/v2/nix/i/manifests/latest", "/v2/nix/UPPER/manifests/latest", "/v2/nix/a/manifests/.tag",
+      "/v2/nix/a/blobs/" + kUnknownDigest, "/v2/nix/a/manifests/" + kUnknownDigest,
+      "/v2/nix/a/manifests/sha256:zz", "/v2/nix/none/tags/list");
+  INFO(target);
+  const RawHttpResponse shared = client.Get(target + "?ns=docker.io");
+  CHECK(shared.status == 300);
+  CHECK(client.Request("HEAD", target + "?ns=docker.io").status == 300);
+  const RawHttpResponse own = client.Get(target + "?ns=nix.local");
+  CHECK(own.status >= 400);
+  CHECK(Json::parse(shared.body) == Json::parse(own.body));
+}
+
+TEST_CASE("Names of other hosts that are not ours are left to those", "[registry]") {
+  Registry registry;
+  registry.source.AddError("library/redis", "latest", absl::NotFoundError("no such image"));
+  RawHttpClient client(registry.port());
+  CHECK(client.Get("/v2/library/redis/manifests/latest?ns=docker.io").status == 404);
+  CHECK(client.Get("/v2/nix/git/manifests/latest?ns=docker.io").status == 200);
+}
+
 TEST_CASE("Registry passes ?ns= on and echoes it", "[registry]") {
   Registry registry;
   RawHttpClient client(registry.port());
