@@ -34,8 +34,9 @@ std::vector<Finding> CheckUnpackConfig(const NodeFacts& facts) {
     const std::string platform = StringIn(entry, {"platform"}, "");
     overlayfs |= snapshotter == "overlayfs";
     if (snapshotter == facts.name) {
-      ours |= platform == facts.machine.platform;
-      if (platform != facts.machine.platform) other_platform = platform;
+      const bool here = IsPlatform(platform, facts.machine.platform);
+      ours |= here;
+      if (!here) other_platform = platform;
     }
     if (!snapshotter.empty() && !IsKnownSnapshotter(facts, snapshotter))
       findings.push_back(

@@ -11,6 +11,7 @@
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "base/file.h"
 #include "base/status_macros.h"
 
@@ -131,6 +132,12 @@ CriTables CriTables::Of(int config_version) {
           {"plugins", images, "registry"},
           {"plugins", runtime, "containerd", "runtimes"},
           {"plugins", images}};
+}
+
+bool IsPlatform(absl::string_view text, absl::string_view platform) {
+  const std::pair<absl::string_view, absl::string_view> parts = absl::StrSplit(platform, '/');
+  return text == platform || text == parts.first || text == parts.second ||
+         absl::StartsWith(text, absl::StrCat(platform, "/"));
 }
 
 TomlPath UnpackConfigPath() {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "nlohmann/json.hpp"
 #include "plugin/setup/containerd_version.h"
 #include "plugin/setup/toml_json.h"
@@ -49,6 +50,10 @@ struct CriTables {
 
   static CriTables Of(int config_version);
 };
+
+// Whether a platform as a configuration writes it, "linux", "amd64" or "linux/amd64/v1" too, is
+// that of this machine ("linux/amd64"; containerd platforms, Parse).
+bool IsPlatform(absl::string_view text, absl::string_view platform);
 
 // List of tables with `platform` and `snapshotter` into which the transfer service unpacks.
 TomlPath UnpackConfigPath();

@@ -57,7 +57,7 @@ bool UnpacksInto(const nlohmann::json& values, const std::string& platform,
   if (entries == nullptr || !entries->is_array()) return false;
   for (const nlohmann::json& entry : *entries)
     if (StringIn(entry, {"snapshotter"}, "") == snapshotter &&
-        StringIn(entry, {"platform"}, "") == platform)
+        IsPlatform(StringIn(entry, {"platform"}, ""), platform))
       return true;
   return false;
 }

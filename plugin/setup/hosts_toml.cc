@@ -24,15 +24,24 @@ bool IsHostHeader(absl::string_view line) {
   return absl::StartsWith(absl::StripAsciiWhitespace(line), "[host");
 }
 
+// Where the table of a host begins. Only lines that open a table count: `server` may have the same
+// URL. At the end for tables of another form, which have no order that could be told.
+size_t PlaceOfHost(absl::string_view text, const std::string& url) {
+  size_t begin = 0;
+  for (const absl::string_view line : absl::StrSplit(text, '\n')) {
+    if (IsHostHeader(line) && (absl::StrContains(line, absl::StrCat("\"", url, "\"")) ||
+                               absl::StrContains(line, absl::StrCat("'", url, "'"))))
+      return begin;
+    begin += line.size() + 1;
+  }
+  return text.size();
+}
+
 // The hosts in the order of their tables in the text, which is that in which containerd asks them;
 // a parsed table has no order.
 std::vector<std::string> HostsInOrder(absl::string_view text, const nlohmann::json& hosts) {
   std::vector<std::pair<size_t, std::string>> places;
-  for (const auto& [url, table] : hosts.items()) {
-    const size_t place =
-        std::min(text.find(absl::StrCat("\"", url, "\"")), text.find(absl::StrCat("'", url, "'")));
-    places.emplace_back(place, url);
-  }
+  for (const auto& [url, table] : hosts.items()) places.emplace_back(PlaceOfHost(text, url), url);
   std::sort(places.begin(), places.end());
   std::vector<std::string> urls;
   for (auto& [place, url] : places) urls.push_back(std::move(url));

@@ -265,6 +265,11 @@ TEST_CASE("doctor finds what keeps images from the snapshotter", "[doctor]") {
             },
             k17}})
     CheckCase(wrong);
+  for (const std::string platform : {"linux", "amd64", "linux/amd64/v1"}) {
+    NodeFacts facts = HealthyNode(k21);
+    UnpackConfig(facts)[1]["platform"] = platform;
+    CHECK(CheckUnpacking(facts).empty());
+  }
   // Transfer pulls do not count the time of resolving.
   NodeFacts transfer = HealthyNode(k21);
   CriContainerd(transfer)["image_pull_progress_timeout"] = "8s";

@@ -70,6 +70,17 @@ TEST_CASE("WithEndpointFirst puts us before every other host and keeps the rest"
         "\"resolve\"]\n");
 }
 
+TEST_CASE("WithEndpointFirst does not take the server for a host before us",
+          "[setup][hosts_toml]") {
+  const auto after = WithEndpointFirst("server = \"http://a\"\n[host.\"http://a\"]\n", kEndpoint);
+  REQUIRE_OK(after);
+  const auto file = ParseHostsFile(*after, "hosts.toml");
+  REQUIRE_OK(file);
+  REQUIRE(file->hosts.size() == 2);
+  CHECK(file->hosts[0].url == kEndpoint);
+  CHECK(file->hosts[1].url == "http://a");
+}
+
 TEST_CASE("WithEndpointFirst refuses a file that has us in the wrong place",
           "[setup][hosts_toml]") {
   const std::string text =
