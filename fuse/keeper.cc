@@ -1,7 +1,6 @@
 #include "fuse/keeper.h"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -34,11 +33,6 @@ absl::StatusOr<UniqueFd> OpenDirectory(const std::string& path, absl::string_vie
   absl::StatusOr<UniqueFd> fd = OpenAt(AT_FDCWD, path, O_PATH | O_DIRECTORY);
   if (!fd.ok()) return Annotate(fd.status(), what);
   return fd;
-}
-
-bool IsConnected(int fuse_fd) {
-  pollfd device = {fuse_fd, 0, 0};
-  return ::poll(&device, 1, 0) >= 0 && (device.revents & (POLLERR | POLLNVAL)) == 0;
 }
 
 // With a copy in the service manager, keeper and worker can both be killed.
@@ -108,7 +102,7 @@ absl::Status MountAndKeep(const ServerOptions& options, ServerDescriptors descri
   };
   absl::StatusOr<SavedSession> saved = save();
   if (!saved.ok()) {
-    (void)EndFuseMount(mount);
+    (void)EndFuseMount(mount, mount.fd.get());
     return saved.status();
   }
   descriptors.fuse = std::move(mount.fd);

@@ -88,11 +88,6 @@ int KeeperLoop::Wait() {
              : 0;
 }
 
-bool KeeperLoop::IsConnected() const {
-  pollfd device = {descriptors_.fuse.get(), 0, 0};
-  return ::poll(&device, 1, 0) >= 0 && (device.revents & POLLERR) == 0;
-}
-
 absl::Status KeeperLoop::KeepUntilEnd() {
   while (true) {
     const int signal = Wait();
@@ -102,7 +97,7 @@ absl::Status KeeperLoop::KeepUntilEnd() {
     }
     if (signal == SIGHUP) ReplaceProgram();
     UpdateWorker();
-    if (!worker_.running() && !IsConnected()) {
+    if (!worker_.running() && !IsConnected(descriptors_.fuse.get())) {
       log_(LogLevel::kInfo, "ending reason=unmounted");
       return End();
     }
@@ -152,7 +147,7 @@ absl::Status KeeperLoop::GiveUp() {
 }
 
 absl::Status KeeperLoop::End() {
-  const absl::Status status = EndFuseMount(mount_);
+  const absl::Status status = EndFuseMount(mount_, descriptors_.fuse.get());
   worker_.AwaitOrKill(kEndPatience);
   return status;
 }

@@ -48,7 +48,6 @@ class KeeperLoop {
   void ReplaceProgram();
   absl::Status CheckNewProgram() const;
   absl::Status GiveUp();
-  bool IsConnected() const;
 
   const ServerOptions& options_;
   const ServerDescriptors descriptors_;

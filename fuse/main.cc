@@ -118,11 +118,15 @@ stowage::StoredDescriptors TakeStored() {
   return stored;
 }
 
-// Our file, for an upgrade; what is executed now may be gone by then.
-std::string OwnProgram() {
+// Our file, for an upgrade: as we were called, since that may be a link which then leads elsewhere.
+std::string OwnProgram(const char* called) {
   std::error_code error;
-  const std::string path = std::filesystem::read_symlink("/proc/self/exe", error).string();
-  return error ? "/proc/self/exe" : path;
+  std::filesystem::path path = called;
+  if (path.has_parent_path())
+    path = std::filesystem::absolute(path, error);
+  else
+    path = std::filesystem::read_symlink("/proc/self/exe", error);
+  return error ? "/proc/self/exe" : path.string();
 }
 
 // What people and systemd start.
@@ -130,7 +134,7 @@ int RunForPeople(int argc, char** argv) {
   stowage::ServerOptions options;
   options.mount_point = "/run/stowage/fs";
   options.notify_socket = Variable("NOTIFY_SOCKET");
-  options.program = OwnProgram();
+  options.program = OwnProgram(argv[0]);
   stowage::StoredDescriptors stored = TakeStored();
   std::string state_directory = "/var/lib/stowage";
   std::string store_directory = "/nix/store";

@@ -165,17 +165,22 @@ absl::Status SetReadAhead(const FuseMount& mount, int kib) {
   return WriteAll(fd.get(), absl::StrCat(kib), path);
 }
 
-absl::Status EndFuseMount(const FuseMount& mount) {
+absl::Status EndFuseMount(const FuseMount& mount, int fuse_fd) {
+  // Overlays may hold the file system beyond the unmounting. Before it, and only while our
+  // connection is there: the number that names it is soon another's.
+  absl::Status status;
+  if (IsConnected(fuse_fd)) status = AbortConnection(mount.device);
   // Only ours: another one may have been mounted there since.
   STOWAGE_ASSIGN_OR_RETURN(const std::string device, DeviceMountedAt(mount.mount_point));
-  absl::Status status;
   if (device == mount.device &&
       ::umount2(mount.mount_point.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) != 0 && errno != EINVAL)
     status = absl::ErrnoToStatus(errno, absl::StrCat("unmount ", mount.mount_point));
-  // Overlays may hold the file system beyond that.
-  const absl::Status aborted = AbortConnection(mount.device);
-  if (!aborted.ok() && !absl::IsNotFound(aborted)) status.Update(aborted);
   return status;
+}
+
+bool IsConnected(int fuse_fd) {
+  pollfd device = {fuse_fd, 0, 0};
+  return ::poll(&device, 1, 0) >= 0 && (device.revents & (POLLERR | POLLNVAL)) == 0;
 }
 
 }  // namespace stowage

@@ -37,8 +37,11 @@ absl::StatusOr<std::string> ReadInitRequest(int fuse_fd);
 // files. Works only after FUSE_INIT was answered. Errors: the errno's.
 absl::Status SetReadAhead(const FuseMount& mount, int kib);
 
-// Detaches the mount, if it is still there, and ends the connection: whoever uses it, also through
-// an overlay, gets ENOTCONN from now on. Errors: the errno's.
-absl::Status EndFuseMount(const FuseMount& mount);
+// Detaches the mount, if it is still there, and ends the connection behind fuse_fd: whoever uses it,
+// also through an overlay, gets ENOTCONN from now on. Errors: the errno's.
+absl::Status EndFuseMount(const FuseMount& mount, int fuse_fd);
+
+// False once the connection behind a descriptor of /dev/fuse has ended.
+bool IsConnected(int fuse_fd);
 
 }  // namespace stowage
