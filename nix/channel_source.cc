@@ -39,7 +39,7 @@ absl::Status Download(const std::string& url, const std::string& path, const Cal
   HttpGetOptions options;
   options.body_fd = file.get();
   options.max_bytes = kMaxTarballBytes;
-  STOWAGE_ASSIGN_OR_RETURN(const HttpResponse response, HttpGet(url, options, limits));
+  STOWAGE_ASSIGN_OR_RETURN(const HttpGetResult response, HttpGet(url, options, limits));
   if (SaysNotThere(response.status))
     return absl::NotFoundError(
         absl::StrCat("get ", url, ": the server answered ", response.status));
@@ -126,7 +126,7 @@ absl::StatusOr<std::string> ChannelSource::ResolveRevision(const std::string& re
   HttpGetOptions options;
   options.head_only = true;
   const std::string url = TarballUrl(revision);
-  STOWAGE_ASSIGN_OR_RETURN(const HttpResponse response, HttpGet(url, options, limits));
+  STOWAGE_ASSIGN_OR_RETURN(const HttpGetResult response, HttpGet(url, options, limits));
   if (response.status == 200) return revision;
   if (!SaysNotThere(response.status)) return UnexpectedStatus(url, response.status);
   return absl::NotFoundError(
@@ -136,7 +136,7 @@ absl::StatusOr<std::string> ChannelSource::ResolveRevision(const std::string& re
 absl::StatusOr<std::string> ChannelSource::ResolveChannel(const std::string& channel,
                                                           const CallLimits& limits) {
   const std::string url = absl::StrCat(options_.channel_base_url, "/", channel, "/git-revision");
-  STOWAGE_ASSIGN_OR_RETURN(const HttpResponse response, HttpGet(url, {}, limits));
+  STOWAGE_ASSIGN_OR_RETURN(const HttpGetResult response, HttpGet(url, {}, limits));
   if (SaysNotThere(response.status))
     return absl::NotFoundError(absl::StrCat("no tag '", channel, "' in package set ", Describe(),
                                             ": there is no channel of this name"));

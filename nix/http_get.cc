@@ -26,7 +26,7 @@ struct CloseCurl {
 struct Transfer {
   const HttpGetOptions& options;
   const CallLimits& limits;
-  HttpResponse response;
+  HttpGetResult response;
   uint64_t received = 0;
   absl::Status error;
 };
@@ -82,8 +82,8 @@ absl::Status TransferError(CURLcode code, const Transfer& transfer, absl::string
 
 }  // namespace
 
-absl::StatusOr<HttpResponse> HttpGet(const std::string& url, const HttpGetOptions& options,
-                                     const CallLimits& limits) {
+absl::StatusOr<HttpGetResult> HttpGet(const std::string& url, const HttpGetOptions& options,
+                                      const CallLimits& limits) {
   static std::once_flag initialised;
   std::call_once(initialised, [] { curl_global_init(CURL_GLOBAL_DEFAULT); });
   const std::unique_ptr<CURL, CloseCurl> handle(curl_easy_init());

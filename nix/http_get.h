@@ -9,7 +9,7 @@
 namespace stowage {
 
 struct HttpGetOptions {
-  // The body goes to this descriptor instead of into HttpResponse; -1: into HttpResponse.
+  // The body goes to this descriptor instead of into HttpGetResult; -1: into HttpGetResult.
   int body_fd = -1;
   // HEAD instead of GET.
   bool head_only = false;
@@ -18,7 +18,7 @@ struct HttpGetOptions {
   uint64_t max_bytes = uint64_t{1} << 20;
 };
 
-struct HttpResponse {
+struct HttpGetResult {
   int status = 0;             // after redirects
   std::string effective_url;  // where the redirects ended
   std::string body;
@@ -28,7 +28,7 @@ struct HttpResponse {
 // answers is a result. Errors: Unavailable if it cannot be reached or sends nothing for a minute,
 // ResourceExhausted beyond max_bytes or for a full disk, DeadlineExceeded, Cancelled; the message
 // names the URL. Thread-safe.
-absl::StatusOr<HttpResponse> HttpGet(const std::string& url, const HttpGetOptions& options,
-                                     const CallLimits& limits);
+absl::StatusOr<HttpGetResult> HttpGet(const std::string& url, const HttpGetOptions& options,
+                                      const CallLimits& limits);
 
 }  // namespace stowage

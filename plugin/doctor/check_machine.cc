@@ -24,9 +24,8 @@ constexpr KernelPromise kPromises[] = {
     {"kernel-user-namespaces", {6, 3}, "kubelet refuses user namespaces (hostUsers: false)"},
     {"kernel-resend",
      {6, 9},
-     "FUSE_NOTIFY_RESEND is not there, so a restarted stowage-fuse has nothing but its own record "
-     "of "
-     "requests that were not answered"},
+     "FUSE_NOTIFY_RESEND is not there, so a restarted stowage-fuse has nothing but its own "
+     "record of requests that were not answered"},
 };
 
 std::vector<Finding> CheckKernel(const MachineFacts& machine) {

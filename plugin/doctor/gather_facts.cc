@@ -33,7 +33,7 @@ absl::Status CheckEndpoint(const std::string& endpoint) {
   limits.deadline = absl::Now() + kTimeout;
   HttpGetOptions options;
   options.direct = true;  // containerd asks it without a proxy, too
-  STOWAGE_ASSIGN_OR_RETURN(const HttpResponse response,
+  STOWAGE_ASSIGN_OR_RETURN(const HttpGetResult response,
                            HttpGet(endpoint + "/v2/", options, limits));
   if (response.status == 200 || response.status == 401) return absl::OkStatus();
   return absl::UnavailableError(
@@ -126,6 +126,16 @@ void GatherDirectory(const std::string& path, MachineFacts& facts) {
   directory.device = status.st_dev;
 }
 
+void GatherAllHosts(NodeFacts& facts) {
+  TomlPath config_path = facts.Cri().registry;
+  config_path.push_back("config_path");
+  std::string directories = StringIn(facts.containerd.config, config_path, "");
+  // That of nerdctl, and of CRI once config_path is set.
+  if (directories.empty()) directories = kDefaultCertsDirectory;
+  for (const char* host : kOwnHosts) facts.hosts[host] = GatherHosts(directories, host);
+  facts.hosts["docker.io"] = GatherHosts(directories, "docker.io");
+}
+
 }  // namespace
 
 NodeFacts GatherFacts(const GatherOptions& options) {
@@ -135,13 +145,8 @@ NodeFacts GatherFacts(const GatherOptions& options) {
   facts.stowage = GatherStowage(options, config);
   facts.containerd = GatherContainerd(options.containerd_address, options.containerd_config,
                                       facts.stowage.mountpoint);
-  TomlPath config_path = facts.Cri().registry;
-  config_path.push_back("config_path");
-  std::string directories = StringIn(facts.containerd.config, config_path, "");
-  // That of nerdctl, and of CRI once config_path is set.
-  if (directories.empty()) directories = kDefaultCertsDirectory;
-  for (const char* host : kOwnHosts) facts.hosts[host] = GatherHosts(directories, host);
-  facts.hosts["docker.io"] = GatherHosts(directories, "docker.io");
+  // Otherwise nobody knows where containerd looks for them.
+  if (facts.containerd.config_readable.ok()) GatherAllHosts(facts);
 
   struct stat status = {};
   facts.machine.fuse_device = ::stat("/dev/fuse", &status) == 0 && S_ISCHR(status.st_mode);
