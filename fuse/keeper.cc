@@ -76,7 +76,7 @@ absl::Status TakeOver(const ServerOptions& options, ServerDescriptors descriptor
                       std::function<void()> on_serving, const LogFunction& log) {
   STOWAGE_RETURN_IF_ERROR(saved.Stamp());
   const int session_fd = saved.fd();
-  FuseMount mount = {UniqueFd(), saved.mount_point(), saved.device()};
+  FuseMount mount = {saved.mount_point(), saved.device()};
   KeeperLoop loop(options,
                   {std::move(descriptors), std::move(saved), std::move(mount), std::move(signals),
                    std::move(on_serving)},
@@ -90,11 +90,11 @@ absl::Status TakeOver(const ServerOptions& options, ServerDescriptors descriptor
 absl::Status MountAndKeep(const ServerOptions& options, ServerDescriptors descriptors,
                           UniqueFd signals, std::function<void()> on_serving,
                           const LogFunction& log) {
-  STOWAGE_ASSIGN_OR_RETURN(FuseMount mount, MountFuse(options.mount_point, log));
-  (void)::chdir("/");  // never inside a mount
+  STOWAGE_ASSIGN_OR_RETURN(NewFuseMount made, MountFuse(options.mount_point, log));
+  const FuseMount mount = made.mount;
   // From here on every way out has to end the mount.
   const auto save = [&]() -> absl::StatusOr<SavedSession> {
-    STOWAGE_ASSIGN_OR_RETURN(const std::string init_request, ReadInitRequest(mount.fd.get()));
+    STOWAGE_ASSIGN_OR_RETURN(const std::string init_request, ReadInitRequest(made.fd.get()));
     STOWAGE_ASSIGN_OR_RETURN(SavedSession saved,
                              SavedSession::Create(mount.mount_point, mount.device, init_request));
     STOWAGE_RETURN_IF_ERROR(AwaitRole(saved.fd(), SessionRole::kKeeper, absl::ZeroDuration()));
@@ -102,16 +102,15 @@ absl::Status MountAndKeep(const ServerOptions& options, ServerDescriptors descri
   };
   absl::StatusOr<SavedSession> saved = save();
   if (!saved.ok()) {
-    (void)EndFuseMount(mount, mount.fd.get());
+    (void)EndFuseMount(mount, made.fd.get());
     return saved.status();
   }
-  descriptors.fuse = std::move(mount.fd);
-  StoreDescriptors(options, descriptors.fuse.get(), saved->fd(), log);
-  FuseMount kept = {UniqueFd(), mount.mount_point, mount.device};
-  KeeperLoop loop(options,
-                  {std::move(descriptors), *std::move(saved), std::move(kept), std::move(signals),
-                   std::move(on_serving)},
-                  log);
+  StoreDescriptors(options, made.fd.get(), saved->fd(), log);
+  descriptors.fuse = std::move(made.fd);
+  KeeperLoop loop(
+      options,
+      {std::move(descriptors), *std::move(saved), mount, std::move(signals), std::move(on_serving)},
+      log);
   absl::Status status = loop.worker().Start();
   if (status.ok()) status = loop.AwaitServing();
   if (status.ok()) {
@@ -138,7 +137,9 @@ absl::Status RunKeeper(const ServerOptions& options, const std::string& state_di
       descriptors.store_directory,
       OpenDirectory(store_directory, "Nix store (--store; is Nix installed?)"));
   STOWAGE_ASSIGN_OR_RETURN(UniqueFd signals, TakeSignals());
+  (void)::chdir("/");  // never inside a mount
   ServerOptions resolved = options;
+  STOWAGE_ASSIGN_OR_RETURN(resolved.mount_point, ResolveMountPoint(options.mount_point));
   const auto announce = [&] {
     WarnUnlessOk(NotifyServiceManager(options.notify_socket, "READY=1"), "notify_failed", log);
     on_serving(resolved.mount_point);
@@ -147,9 +148,9 @@ absl::Status RunKeeper(const ServerOptions& options, const std::string& state_di
     STOWAGE_ASSIGN_OR_RETURN(SavedSession saved, SavedSession::Adopt(std::move(stored.session)));
     STOWAGE_RETURN_IF_ERROR(DisplaceKeeper(saved.fd(), log));
     log(LogLevel::kInfo, absl::StrCat("mount_taken_over mountpoint=", saved.mount_point()));
-    if (saved.mount_point() != options.mount_point)
+    if (saved.mount_point() != resolved.mount_point)
       log(LogLevel::kWarning, absl::StrCat("mountpoint_kept mountpoint=", saved.mount_point(),
-                                           " wanted=", options.mount_point,
+                                           " wanted=", resolved.mount_point,
                                            " error=\"it is in use; stop the service to move it\""));
     resolved.mount_point = saved.mount_point();
     descriptors.fuse = std::move(stored.fuse);
@@ -158,7 +159,6 @@ absl::Status RunKeeper(const ServerOptions& options, const std::string& state_di
   }
   stored = StoredDescriptors();
   ForgetStoredDescriptors(options, log);
-  STOWAGE_ASSIGN_OR_RETURN(resolved.mount_point, ResolveMountPoint(options.mount_point));
   return MountAndKeep(resolved, std::move(descriptors), std::move(signals), announce, log);
 }
 

@@ -134,13 +134,13 @@ absl::StatusOr<std::string> ResolveMountPoint(std::string path) {
   return base + path.substr(slash);
 }
 
-absl::StatusOr<FuseMount> MountFuse(const std::string& mount_point, const LogFunction& log) {
+absl::StatusOr<NewFuseMount> MountFuse(const std::string& mount_point, const LogFunction& log) {
   STOWAGE_ASSIGN_OR_RETURN(UniqueFd fd, OpenFuseDevice());
   STOWAGE_RETURN_IF_ERROR(ClearMountPoint(mount_point, log));
   STOWAGE_RETURN_IF_ERROR(MakeDirectories(mount_point));
   STOWAGE_RETURN_IF_ERROR(CallMount(fd.get(), mount_point));
   STOWAGE_ASSIGN_OR_RETURN(const std::string device, DeviceMountedAt(mount_point));
-  if (!device.empty()) return FuseMount{std::move(fd), mount_point, device};
+  if (!device.empty()) return NewFuseMount{std::move(fd), {mount_point, device}};
   (void)::umount2(mount_point.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW);
   return absl::AbortedError(
       absl::StrCat("mount at ", mount_point, ": the mount is not there any more"));

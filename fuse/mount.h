@@ -12,9 +12,14 @@ namespace stowage {
 // A mount as the keeper knows it. Nothing here ever touches the mount itself: with no worker behind
 // it, a stat(2) would wait for ever (docs/fuse.md).
 struct FuseMount {
-  UniqueFd fd;              // /dev/fuse, until a keeper has it; the connection lives as long as one
   std::string mount_point;  // absolute, without symbolic links
   std::string device;       // "0:53", names the connection and its bdi in sysfs
+};
+
+// A mount that has just been made.
+struct NewFuseMount {
+  UniqueFd fd;  // /dev/fuse; the connection lives as long as one copy is open
+  FuseMount mount;
 };
 
 // The place without symbolic links, its parents made. Its last component is taken as it is: it may
@@ -28,7 +33,7 @@ absl::StatusOr<std::string> ResolveMountPoint(std::string path);
 // containers are lost with it. Errors: FailedPrecondition if anything else is mounted there, or a
 // stowage-fuse that is alive; NotFound without /dev/fuse, PermissionDenied without the right to
 // mount; each says what to do.
-absl::StatusOr<FuseMount> MountFuse(const std::string& mount_point, const LogFunction& log);
+absl::StatusOr<NewFuseMount> MountFuse(const std::string& mount_point, const LogFunction& log);
 
 // Reads the kernel's FUSE_INIT from a fresh mount. Errors: DeadlineExceeded after 10 s; Internal.
 absl::StatusOr<std::string> ReadInitRequest(int fuse_fd);
@@ -37,8 +42,8 @@ absl::StatusOr<std::string> ReadInitRequest(int fuse_fd);
 // files. Works only after FUSE_INIT was answered. Errors: the errno's.
 absl::Status SetReadAhead(const FuseMount& mount, int kib);
 
-// Detaches the mount, if it is still there, and ends the connection behind fuse_fd: whoever uses it,
-// also through an overlay, gets ENOTCONN from now on. Errors: the errno's.
+// Detaches the mount, if it is still there, and ends the connection behind fuse_fd: whoever uses
+// it, also through an overlay, gets ENOTCONN from now on. Errors: the errno's.
 absl::Status EndFuseMount(const FuseMount& mount, int fuse_fd);
 
 // False once the connection behind a descriptor of /dev/fuse has ended.
