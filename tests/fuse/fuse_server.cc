@@ -113,6 +113,10 @@ FuseServer::~FuseServer() {
   }
   while (IsMounted() && ::umount2(mount_point_.c_str(), MNT_DETACH) == 0) {
   }
+  // Or a worker that a sanitizer ended would just be started again.
+  const auto log = ReadFile(mount_point_ + ".log");
+  CHECK((log.ok() && !absl::StrContains(*log, "Sanitizer") &&
+         !absl::StrContains(*log, "runtime error")));
 }
 
 pid_t FuseServer::Find(bool worker) const {
