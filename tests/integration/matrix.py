@@ -7,7 +7,7 @@ and sees that nothing of it is left in containerd.
 import compatibility
 from commands import Failure, expect_equal, wait_until
 from containerd import Containerd
-from matrix_clients import CtrPull, clients_of
+from matrix_clients import CtrPull, Nerdctl, clients_of
 from matrix_images import MatrixImages
 
 GONE_SECONDS = 10
@@ -17,15 +17,24 @@ FAILS = "**fails**"
 def run_column(case, suite):
     """Runs everything with the containerd of a Debian suite; a Failure if the committed table says something else."""
     node = case.started_node(containerd=Containerd(suite, with_cri=True))
-    images = MatrixImages(node)
-    column = {}
-    for client in clients_of(node):
-        for image in images.images:
-            if not client.takes(image) or client.names not in image.names:
-                continue
-            column[client.title, image.title] = _cell(node, images, client, image)
+    column = _cells(node, clients_of)
     compatibility.save_column(suite, node.containerd.version, column)
     compatibility.expect_as_committed(suite, column)
+
+
+def run_nerdctl(case, suite):
+    """The rows of nerdctl's requests with the nerdctl that is installed."""
+    node = case.started_node(name=suite, containerd=Containerd(suite, with_cri=True))
+    compatibility.expect_as_committed(suite, _cells(node, lambda started: [Nerdctl(started)]), only_client=Nerdctl.title)
+    node.stop()
+
+
+def _cells(node, make_clients):
+    """What the table shows: {(client, image): text}."""
+    images = MatrixImages(node)  # first: clients pull
+    return {(client.title, image.title): _cell(node, images, client, image)
+            for client in make_clients(node) for image in images.images
+            if client.takes(image) and client.names in image.names}
 
 
 def _cell(node, images, client, image):

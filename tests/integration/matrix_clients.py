@@ -1,6 +1,7 @@
 """The clients of the matrix. Each has a title, the kind of names it takes, a containerd namespace, and pulls, runs and
 removes an image of a started node."""
 
+from commands import run
 from containerd import PAUSE_IMAGE
 from cri import Cri
 from nerdctl_pull import NerdctlPull
@@ -68,6 +69,26 @@ class NerdctlSequence(CtrPull):
 
     def pull(self, name):
         NerdctlPull(self.node, self.namespace).pull(name)
+
+
+class Nerdctl(NerdctlSequence):
+    """nerdctl itself, whose rows are those of its requests."""
+
+    def pull(self, name):
+        self._nerdctl("pull", "--quiet", name, seconds=120)
+
+    def run(self, name, command):
+        return self._nerdctl("run", "--rm", "--net=host", f"--cgroup-parent=/{self.namespace}", name, *command).stdout
+
+    def remove(self, name):
+        self._nerdctl("rmi", name)
+
+    def _nerdctl(self, *words, **options):
+        node = self.node
+        return run(["nerdctl", f"--address={node.containerd_socket}", f"--namespace={self.namespace}",
+                    "--snapshotter=stowage", f"--hosts-dir={node.hosts_directory}", "--cgroup-manager=cgroupfs",
+                    f"--data-root={node.directory}/nerdctl", f"--cni-netconfpath={node.directory}/nerdctl-cni", *words],
+                   env=node.containerd.environment, **options)
 
 
 class CriPod:
