@@ -30,8 +30,8 @@ inline constexpr char kPullHelp[] =
     "Make an image and put it into containerd, without downloading layers.";
 inline constexpr char kPullFooter[] =
     R"(Writes the image under the name given and the canonical one, each as
-nix/... (for ctr) and nix.local/... (for nerdctl and Kubernetes). Interrupting it does not stop
-stowaged: the same command joins the work that goes on.
+nix/... (for ctr) and nix.local/... (for nerdctl and Kubernetes; in Kubernetes' namespace k8s.io only
+these). Interrupting it does not stop stowaged: the same command joins the work that goes on.
 
 Examples:
   stowage pull nix/shell/git

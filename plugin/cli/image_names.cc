@@ -13,6 +13,7 @@ namespace {
 constexpr absl::string_view kCtrHost = "nix/";
 constexpr absl::string_view kCriHost = "nix.local/";
 constexpr absl::string_view kDockerHost = "docker.io/";
+constexpr absl::string_view kCriNamespace = "k8s.io";
 
 // As ImageReference::Parse reads what a person types: a host in any case, then perhaps "nix/".
 absl::string_view WithoutHost(absl::string_view reference) {
@@ -74,7 +75,7 @@ void AddOnce(std::vector<std::string>& names, const std::string& name) {
 }  // namespace
 
 ImageNames NamesForReference(absl::string_view typed, absl::string_view canonical_name,
-                             absl::string_view tag) {
+                             absl::string_view tag, absl::string_view containerd_namespace) {
   if (tag.empty()) tag = "latest";
   const NameAndTag whole = SplitTag(typed);
   const absl::string_view typed_tag = whole.tag.empty() ? tag : whole.tag;
@@ -84,11 +85,15 @@ ImageNames NamesForReference(absl::string_view typed, absl::string_view canonica
   const bool typed_suits_cri = IsRepository(typed_name);
 
   ImageNames names;
-  names.ctr = HasOurHost(typed) ? absl::StrCat(whole.name, ":", typed_tag)
-                                : absl::StrCat(kCtrHost, typed_form);
   names.cri = absl::StrCat(kCriHost, typed_suits_cri ? typed_form : canonical);
-  AddOnce(names.all, names.ctr);
-  AddOnce(names.all, absl::StrCat(kCtrHost, canonical));
+  if (containerd_namespace == kCriNamespace) {
+    names.ctr = names.cri;
+  } else {
+    names.ctr = HasOurHost(typed) ? absl::StrCat(whole.name, ":", typed_tag)
+                                  : absl::StrCat(kCtrHost, typed_form);
+    AddOnce(names.all, names.ctr);
+    AddOnce(names.all, absl::StrCat(kCtrHost, canonical));
+  }
   AddOnce(names.all, names.cri);
   AddOnce(names.all, absl::StrCat(kCriHost, canonical));
   return names;

@@ -75,7 +75,8 @@ absl::StatusOr<PulledImage> PullImage(const Invocation& invocation, const Enviro
                                 absl::Now() + kConnectTimeout));
   STOWAGE_ASSIGN_OR_RETURN(v1::ResolvedImage image,
                            ResolveWithProgress(invocation, environment, streams));
-  const ImageNames names = NamesForReference(invocation.reference, image.name(), image.tag());
+  const ImageNames names = NamesForReference(invocation.reference, image.name(), image.tag(),
+                                             invocation.containerd_namespace);
   STOWAGE_ASSIGN_OR_RETURN(const ImportRequest request, ImportRequestFor(image, invocation, names));
   STOWAGE_ASSIGN_OR_RETURN(const ImportResult result,
                            containerd.Import(request, absl::Now() + kImportTimeout));

@@ -70,10 +70,29 @@ TEST_CASE("NamesForReference writes typed and canonical names under both hosts",
        "nix.local/a--x5f:latest"},
   }));
   INFO(c.typed);
-  const ImageNames names = NamesForReference(c.typed, c.canonical, c.tag);
+  const ImageNames names = NamesForReference(c.typed, c.canonical, c.tag, "default");
   CHECK(names.all == c.all);
   CHECK(names.ctr == c.all.front());
   CHECK(names.cri == c.cri);
+}
+
+TEST_CASE("NamesForReference writes only what CRI can keep in CRI's namespace",
+          "[cli][image_names]") {
+  const Case c = GENERATE(values<Case>({
+      {"nix/git", "git", "latest", {"nix.local/git:latest"}, ""},
+      {"nix/shell/htop/git",
+       "shell/git/htop",
+       "v1",
+       {"nix.local/shell/htop/git:v1", "nix.local/shell/git/htop:v1"},
+       ""},
+      {"nix.local/Git", "git", "latest", {"nix.local/git:latest"}, ""},
+      {"Nix/Git:V1", "git", "V1", {"nix.local/git:V1"}, ""},
+  }));
+  INFO(c.typed);
+  const ImageNames names = NamesForReference(c.typed, c.canonical, c.tag, "k8s.io");
+  CHECK(names.all == c.all);
+  CHECK(names.ctr == c.all.front());
+  CHECK(names.cri == c.all.front());
 }
 
 }  // namespace

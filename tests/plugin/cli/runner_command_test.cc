@@ -18,7 +18,7 @@ ContainerSpec Spec() {
   spec.address = "/c.sock";
   spec.containerd_namespace = "ns";
   spec.snapshotter = "stowage";
-  spec.names = NamesForReference("nix/git", "git", "latest");
+  spec.names = NamesForReference("nix/git", "git", "latest", "ns");
   return spec;
 }
 
