@@ -1,6 +1,7 @@
 """A client of containerd's CRI: what a kubelet asks for when it starts a pod with one container and removes it again."""
 
 import os
+import uuid
 
 from commands import Failure, wait_until
 from grpc_api import GrpcApi
@@ -22,7 +23,6 @@ class Cri:
         self._images = api.service(PROTO, "ImageService")
         self._cgroup_parent = f"/{node.namespace}"
         self._logs = f"{node.directory}/pods"
-        self._pods = 0
 
     def pull(self, image):
         """Returns the image ID."""
@@ -38,8 +38,7 @@ class Cri:
 
     def run(self, image, command):
         """Runs a command in a container of a new pod and removes both; returns the output. A Failure if it fails."""
-        self._pods += 1
-        config = self._pod_config(f"pod{self._pods}")
+        config = self._pod_config(f"pod-{uuid.uuid4()}")
         os.makedirs(config["log_directory"])
         pod = self._runtime.call("RunPodSandbox", config=config).pod_sandbox_id
         try:

@@ -1,10 +1,12 @@
 """The clients of the matrix. Each has a title, the kind of names it takes, a containerd namespace, and pulls, runs and
 removes an image of a started node."""
 
-from commands import run
+from commands import run, wait_until
 from containerd import PAUSE_IMAGE
 from cri import Cri
 from nerdctl_pull import NerdctlPull
+
+LISTED_SECONDS = 10
 
 
 class StowagePull:
@@ -112,7 +114,23 @@ class CriPod:
         self._cri.remove(name)
 
 
+class StowagePullForCri(CriPod):
+    """An image that CRI did not pull: `stowage pull` wrote it into CRI's namespace."""
+    title = "`stowage pull --namespace k8s.io`, CRI: container run in a pod"
+
+    def __init__(self, node):
+        super().__init__(node)
+        self._node = node
+
+    def takes(self, image):
+        return image.names[self.names].startswith("nix.local/")
+
+    def pull(self, name):
+        self._node.stowage("pull", name, namespace=self.namespace)
+        wait_until(lambda: name in self._cri.names(), LISTED_SECONDS, f"CRI lists {name}")
+
+
 def clients_of(node):
     """The clients that a node's containerd has."""
     transfer = [TransferPull] if node.containerd.major > 1 else []
-    return [client(node) for client in (StowagePull, CtrPull, *transfer, NerdctlSequence, CriPod)]
+    return [client(node) for client in (StowagePull, CtrPull, *transfer, NerdctlSequence, CriPod, StowagePullForCri)]

@@ -122,14 +122,14 @@ class Node:
 
     # --- clients
 
-    def stowage(self, *words, **options):
-        """The command line of Stowage. First word: the command."""
-        return run(self.stowage_command(*words), **options)
+    def stowage(self, *words, namespace=None, **options):
+        """The command line of Stowage. First word: the command. namespace: containerd's."""
+        return run(self.stowage_command(*words, namespace=namespace), **options)
 
-    def stowage_command(self, command, *rest):
+    def stowage_command(self, command, *rest, namespace=None):
         """The words that run Stowage's command line for this node."""
         if command in ("pull", "run"):
-            rest = ["--address", self.containerd_socket, "--namespace", self.namespace, *rest]
+            rest = ["--address", self.containerd_socket, "--namespace", namespace or self.namespace, *rest]
         return [f"{self.case.bin_directory}/stowage", "--socket", self.control_socket, command, *rest]
 
     def ctr(self, *words, namespace=None, **options):
