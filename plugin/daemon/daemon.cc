@@ -96,6 +96,7 @@ absl::Status Daemon::StartSnapshotter(const Config& config) {
   options.database_path = config.state_directory + "/stowage.db";
   options.warn = [log = log_](absl::string_view line) { log(LogLevel::kWarning, line); };
   STOWAGE_ASSIGN_OR_RETURN(snapshotter_, Snapshotter::Open(std::move(options), *catalog_));
+  snapshotter_owner_.emplace(SocketOwnerOptions{config.state_directory + "/snapshotter_owner"});
   snapshots_service_ = std::make_unique<SnapshotsService>(*snapshotter_, PeerChecks());
   STOWAGE_ASSIGN_OR_RETURN(snapshotter_server_, UnixGrpcServer::Start(config.snapshotter_socket,
                                                                       {snapshots_service_.get()}));
@@ -115,7 +116,10 @@ SnapshotPeerChecks Daemon::PeerChecks() {
   };
   SnapshotPeerChecks checks;
   checks.admit = [this, process](const std::string& peer) {
-    return snapshotter_owner_.Admit(process(peer).value_or(0));
+    // Connections are accepted before Start has returned the server that knows them.
+    if (snapshotter_peers_ == nullptr)
+      return absl::UnavailableError("stowaged is starting; try again");
+    return snapshotter_owner_->Admit(process(peer).value_or(0));
   };
   checks.mounts = [this, sees_mount](const std::string& peer, const std::vector<Mount>& mounts) {
     return UsesDirectory(mounts, catalog_->views().mountpoint()) ? sees_mount(peer)

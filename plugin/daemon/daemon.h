@@ -58,7 +58,7 @@ class Daemon {
   std::unique_ptr<ImageTable> images_;
   std::unique_ptr<ImageResolver> resolver_;
   std::unique_ptr<Snapshotter> snapshotter_;
-  SocketOwner snapshotter_owner_;
+  std::optional<SocketOwner> snapshotter_owner_;
   std::unique_ptr<SnapshotsService> snapshots_service_;
   std::unique_ptr<ImageService> image_service_;
   std::unique_ptr<RegistryService> registry_service_;

@@ -111,34 +111,36 @@ absl::Status FuseViews::IndexObjects(absl::Span<const ObjectRecord> objects) {
   });
 }
 
-std::optional<int64_t> FuseViews::Written(const Digest& view_key) {
-  const absl::MutexLock lock(&mutex_);
-  const auto found = written_.find(view_key);
-  return found == written_.end() ? std::nullopt : std::optional(found->second);
-}
-
 absl::StatusOr<int64_t> FuseViews::EnsureView(absl::Span<const LayerRecord> run) {
   const Digest key = ViewKey(run);
-  if (const std::optional<int64_t> number = Written(key)) return *number;
-  // One at a time: after a reboot, many containers of one image want the same view at once, and
-  // writing its object indexes uses all cores.
-  const absl::MutexLock one_writer(&writing_);
-  if (const std::optional<int64_t> number = Written(key)) return *number;
+  const auto nobody_writes_it = [&]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
+    return !being_written_.contains(key);
+  };
+  {
+    const absl::MutexLock lock(&mutex_, absl::Condition(&nobody_writes_it));
+    if (const auto found = written_.find(key); found != written_.end()) return found->second;
+    being_written_.insert(key);
+  }
+  const absl::StatusOr<int64_t> number = MakeView(key, run);
+  const absl::MutexLock lock(&mutex_);
+  being_written_.erase(key);
+  if (number.ok()) written_[key] = *number;
+  return number;
+}
+
+absl::StatusOr<int64_t> FuseViews::MakeView(const Digest& key, absl::Span<const LayerRecord> run) {
   std::vector<int64_t> ids;
   for (const LayerRecord& layer : run) ids.push_back(layer.id);
   STOWAGE_ASSIGN_OR_RETURN(const int64_t number, layers_.ViewNumber(key, ids));
-  if (!Exists(ViewFile(number))) {
-    STOWAGE_ASSIGN_OR_RETURN(const std::vector<ObjectRecord> objects, layers_.Objects(ids));
-    STOWAGE_RETURN_IF_ERROR(IndexObjects(objects));
-    std::vector<ViewSlot> slots;
-    for (const ObjectRecord& object : objects)
-      slots.push_back({object.base_name, static_cast<uint64_t>(object.number)});
-    STOWAGE_RETURN_IF_ERROR(
-        Annotate(WriteView(static_cast<uint64_t>(number), slots, ViewFile(number)),
-                 "write a view for stowage-fuse"));
-  }
-  const absl::MutexLock lock(&mutex_);
-  written_[key] = number;
+  if (Exists(ViewFile(number))) return number;
+  STOWAGE_ASSIGN_OR_RETURN(const std::vector<ObjectRecord> objects, layers_.Objects(ids));
+  STOWAGE_RETURN_IF_ERROR(IndexObjects(objects));
+  std::vector<ViewSlot> slots;
+  for (const ObjectRecord& object : objects)
+    slots.push_back({object.base_name, static_cast<uint64_t>(object.number)});
+  STOWAGE_RETURN_IF_ERROR(
+      Annotate(WriteView(static_cast<uint64_t>(number), slots, ViewFile(number)),
+               "write a view for stowage-fuse"));
   return number;
 }
 

@@ -1,11 +1,11 @@
 #pragma once
 
 #include <memory>
-#include <optional>
 #include <string>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
@@ -59,18 +59,20 @@ class FuseViews {
       : options_(options), layers_(layers), mounts_(std::move(mounts)), store_(std::move(store)) {}
   std::string ObjectFile(int64_t number) const;
   std::string ViewFile(int64_t number) const;
-  std::optional<int64_t> Written(const Digest& view_key);
   absl::StatusOr<int64_t> EnsureView(absl::Span<const LayerRecord> run);
+  absl::StatusOr<int64_t> MakeView(const Digest& key, absl::Span<const LayerRecord> run);
   absl::StatusOr<bool> InUse(int64_t view_number);
 
   const FuseViewsOptions options_;
   LayerTable& layers_;
   MountTable mounts_;
   const UniqueFd store_;
-  absl::Mutex writing_;  // before mutex_
   absl::Mutex mutex_;
   // Views known to be written, so that a mount costs one look-up however many layers there are.
   absl::flat_hash_map<Digest, int64_t> written_ ABSL_GUARDED_BY(mutex_);
+  // Views that some call is writing: after a reboot, many containers of one image want the same one
+  // at once.
+  absl::flat_hash_set<Digest> being_written_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace stowage

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Runs ctest and adds up what came out over several runs. Source it after common.sh.
+# Runs ctest and adds up what came out over several runs. Source it after common.sh and sandbox.sh.
 
 tests_passed=0 tests_failed=0 tests_skipped=0
 
@@ -9,7 +9,10 @@ run_tests() {
   shift
   say "Testing ($preset preset)"
   rm -f "$results"
-  ctest --test-dir "$root_dir/build/$preset" --output-on-failure --parallel "$(nproc)" --no-tests=error \
+  # A bare chroot has no /proc and no pseudo-terminals, which programs, kernel interfaces and Nix are tested with.
+  local sandbox=()
+  if [ ! -e /proc/self ] || [ ! -c /dev/pts/ptmx ]; then sandbox=(run_in_sandbox); fi
+  "${sandbox[@]}" ctest --test-dir "$root_dir/build/$preset" --output-on-failure --parallel "$(nproc)" --no-tests=error \
     --output-junit "$results" "$@" || status=$?
   count_results "$results" "$status"
 }
