@@ -47,9 +47,9 @@ absl::StatusOr<std::unique_ptr<RequestLoop>> RequestLoop::Start(LibfuseSession* 
       new RequestLoop(session, slots, std::move(options), std::move(ended_fd)));
   RequestLoop* const loop = owned.get();
   loop->SortSlots();
-  const size_t threads = loop->free_.size();
-  loop->running_ = static_cast<int>(threads);
-  loop->replaying_ = static_cast<int>(threads) + 1;
+  const auto threads = static_cast<size_t>(loop->options_.threads);
+  loop->running_ = loop->options_.threads;
+  loop->replaying_ = loop->options_.threads + 1;
   for (size_t i = 0; i < threads; ++i) {
     loop->threads_.emplace_back([loop, i, threads] {
       loop->RunThread([&] {
@@ -57,7 +57,9 @@ absl::StatusOr<std::unique_ptr<RequestLoop>> RequestLoop::Start(LibfuseSession* 
         std::vector<RequestSlot> share;
         for (size_t j = i; j < loop->left_.size(); j += threads) share.push_back(loop->left_[j]);
         loop->Replay(share);
-        loop->ServeUntilEnd(loop->free_[i]);
+        const RequestSlot slot = loop->TakeFreeSlot();
+        loop->ServeUntilEnd(slot);
+        loop->GiveBack(slot);
       });
       if (--loop->running_ > 0) return;
       const uint64_t one = 1;
@@ -70,6 +72,7 @@ absl::StatusOr<std::unique_ptr<RequestLoop>> RequestLoop::Start(LibfuseSession* 
 }
 
 void RequestLoop::SortSlots() {
+  const absl::MutexLock lock(&mutex_);
   for (size_t i = 0; i < kSessionSlots; ++i) {
     const RequestSlot slot = slots_->At(i);
     (slot.request_bytes() == 0 ? free_ : slot.attempts() < 2 ? left_ : suspects_).push_back(slot);
@@ -77,8 +80,19 @@ void RequestLoop::SortSlots() {
   std::stable_sort(
       suspects_.begin(), suspects_.end(),
       [](const RequestSlot& a, const RequestSlot& b) { return a.attempts() < b.attempts(); });
-  if (free_.size() > static_cast<size_t>(options_.threads))
-    free_.resize(static_cast<size_t>(options_.threads), RequestSlot(nullptr));
+}
+
+RequestSlot RequestLoop::TakeFreeSlot() {
+  const auto some_free = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return !free_.empty(); };
+  const absl::MutexLock lock(&mutex_, absl::Condition(&some_free));
+  const RequestSlot slot = free_.back();
+  free_.pop_back();
+  return slot;
+}
+
+void RequestLoop::GiveBack(const RequestSlot& slot) {
+  const absl::MutexLock lock(&mutex_);
+  free_.push_back(slot);
 }
 
 void RequestLoop::RunThread(absl::FunctionRef<void()> body) noexcept {
@@ -102,6 +116,7 @@ void RequestLoop::Replay(absl::Span<const RequestSlot> slots) {
       ++replayed_;
     }
     slot.Clear();
+    GiveBack(slot);
   }
   if (--replaying_ > 0) return;
   if (replayed_ > 0)

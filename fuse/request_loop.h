@@ -6,8 +6,10 @@
 #include <thread>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/types/span.h"
 #include "base/log.h"
 #include "base/unique_fd.h"
@@ -53,13 +55,17 @@ class RequestLoop {
   // Runs one thread: whatever it throws ends that thread only.
   void RunThread(absl::FunctionRef<void()> body) noexcept;
   void Replay(absl::Span<const RequestSlot> slots);
+  // A slot without a request; waits for one until enough is replayed.
+  RequestSlot TakeFreeSlot() ABSL_LOCKS_EXCLUDED(mutex_);
+  void GiveBack(const RequestSlot& slot) ABSL_LOCKS_EXCLUDED(mutex_);
   void ServeUntilEnd(const RequestSlot& slot);
 
   LibfuseSession* const session_;
   const RequestSlots* const slots_;
   const Options options_;
   const UniqueFd ended_fd_;
-  std::vector<RequestSlot> free_;      // one for each serving thread
+  absl::Mutex mutex_;
+  std::vector<RequestSlot> free_ ABSL_GUARDED_BY(mutex_);
   std::vector<RequestSlot> left_;      // requests of earlier workers, tried once
   std::vector<RequestSlot> suspects_;  // tried more often; least first
   std::atomic<int> running_ = 0;       // serving threads

@@ -14,7 +14,9 @@ namespace stowage {
 // Where the parts of the memfd lie, version 2 (docs/fuse.md).
 inline constexpr size_t kSessionHeaderBytes = 8192;
 inline constexpr size_t kSessionSlots = 128;
-inline constexpr int kMaxThreads = 64;  // the other half holds what hangs in earlier workers' slots
+// Half, so that each thread has a slot although every thread of a killed worker has left a request.
+// When several have, threads wait until some are answered (fuse/request_loop.h).
+inline constexpr int kMaxThreads = 64;
 inline constexpr size_t kSessionSlotBytes = 24576;
 inline constexpr size_t kSessionBytes = kSessionHeaderBytes + kSessionSlots * kSessionSlotBytes;
 

@@ -5,9 +5,13 @@
 
 #include <linux/fuse.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstring>
+#include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -80,6 +84,8 @@ class FakeKernel {
     int pair[2];
     REQUIRE(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0);
     kernel_.Reset(pair[0]);
+    const timeval patience = {5, 0};  // for a reply that never comes
+    REQUIRE(::setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) == 0);
     auto slots = RequestSlots::Map(saved_);
     REQUIRE_OK(slots);
     slots_ = std::make_unique<RequestSlots>(*std::move(slots));
@@ -97,6 +103,12 @@ class FakeKernel {
     REQUIRE_OK(session_->Initialise(
         Request(1, FUSE_INIT, std::string(reinterpret_cast<const char*>(&init), sizeof init))));
     Reply();
+  }
+
+  // Queues a request for whoever reads next.
+  void Ask(const std::string& request) const {
+    REQUIRE(::write(kernel_.get(), request.data(), request.size()) ==
+            static_cast<ssize_t>(request.size()));
   }
 
   RequestSlot Slot(size_t index) const { return slots_->At(index); }
@@ -149,6 +161,31 @@ TEST_CASE("a loop serves what earlier workers left, whatever slot it lies in",
   CHECK(kernel.Slot(100).request_bytes() == 0);
   REQUIRE(kernel.log.size() == 1);
   CHECK(kernel.log[0] == "requests_replayed count=1");
+}
+
+TEST_CASE("a worker that finds a request in every slot replays them all and serves",
+          "[fuse][request_slots]") {
+  const auto attempts = GENERATE(as<uint32_t>{}, 1, 2);
+  const int threads = GENERATE(1, 8, kMaxThreads);
+  FakeKernel kernel;
+  std::set<uint64_t> asked;
+  for (size_t i = 0; i < kSessionSlots; ++i) {
+    const uint64_t unique = 100 + i;
+    Put(kernel.Slot(i), GetAttr(unique));
+    for (uint32_t j = 0; j < attempts; ++j) kernel.Slot(i).CountAttempt();
+    asked.insert(unique);
+  }
+  kernel.Ask(GetAttr(7));
+  asked.insert(7);
+  kernel.Run(threads);
+  std::set<uint64_t> answered;
+  for (size_t i = 0; i < asked.size(); ++i) {
+    const FakeKernel::Answer answer = kernel.Reply();
+    CHECK(answer.error == -ENOTCONN);
+    answered.insert(answer.unique);
+  }
+  CHECK(answered == asked);
+  for (size_t i = 0; i < kSessionSlots; ++i) CHECK(kernel.Slot(i).request_bytes() == 0);
 }
 
 TEST_CASE("what was tried least is served first; what was tried too often gets EIO",
