@@ -61,27 +61,19 @@ absl::Status DisplaceKeeper(int session_fd, const LogFunction& log) {
   return AwaitRole(session_fd, SessionRole::kKeeper, kRolePatience);
 }
 
-absl::Status AdoptWorker(KeeperLoop& loop, int session_fd, bool replace) {
-  STOWAGE_ASSIGN_OR_RETURN(std::optional<WatchedProcess> worker,
-                           FindRole(session_fd, SessionRole::kWorker));
-  if (worker.has_value()) loop.worker().Adopt(*std::move(worker));
-  if (replace) loop.worker().Kill();
-  return absl::OkStatus();
-}
-
 // For both ways to take over a mount that is there. From here on nothing may end it but the end
 // that was asked for.
 absl::Status TakeOver(const ServerOptions& options, ServerDescriptors descriptors,
                       SavedSession saved, bool replace_worker, UniqueFd signals,
                       std::function<void()> on_serving, const LogFunction& log) {
   STOWAGE_RETURN_IF_ERROR(saved.Stamp());
-  const int session_fd = saved.fd();
   FuseMount mount = {saved.mount_point(), saved.device()};
   KeeperLoop loop(options,
                   {std::move(descriptors), std::move(saved), std::move(mount), std::move(signals),
                    std::move(on_serving)},
                   log);
-  STOWAGE_RETURN_IF_ERROR(AdoptWorker(loop, session_fd, replace_worker));
+  STOWAGE_RETURN_IF_ERROR(loop.worker().AdoptHolder().status());
+  if (replace_worker) loop.worker().Kill();
   const absl::Status status = loop.KeepUntilEnd();
   ForgetStoredDescriptors(options, log);
   return status;

@@ -12,7 +12,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
+#include "base/monotonic_clock.h"
 #include "base/status_macros.h"
 #include "fuse/lost_overlays.h"
 #include "fuse/process.h"
@@ -56,10 +56,10 @@ KeeperLoop::KeeperLoop(const ServerOptions& options, Parts parts, const LogFunct
       worker_(options_, descriptors_, saved_.fd(), log_) {}
 
 absl::Status KeeperLoop::AwaitServing() {
-  const absl::Time deadline = absl::Now() + kReadyPatience;
+  const absl::Duration deadline = MonotonicTime() + kReadyPatience;
   while (worker_.running() && !worker_.serving()) {
     pollfd waiting = {worker_.ready_fd(), POLLIN, 0};
-    if (::poll(&waiting, 1, PollTimeout(deadline - absl::Now())) == 0)
+    if (::poll(&waiting, 1, PollTimeout(deadline - MonotonicTime())) == 0)
       return absl::DeadlineExceededError("the worker did not begin to serve");
     UpdateWorker();
   }
@@ -76,7 +76,7 @@ int KeeperLoop::Wait() {
   absl::Duration timeout = absl::InfiniteDuration();
   const absl::Duration limit = absl::Seconds(options_.give_up_after_seconds);
   if (!worker_.serving()) timeout = limit - worker_.UnservedFor();
-  if (!worker_.running()) timeout = std::min(timeout, worker_.next_start() - absl::Now());
+  if (!worker_.running()) timeout = std::min(timeout, worker_.next_start() - MonotonicTime());
   std::array<pollfd, 3> waiting = {{{signals_.get(), POLLIN, 0},
                                     {worker_.ended_fd(), POLLIN, 0},
                                     {worker_.ready_fd(), POLLIN, 0}}};
@@ -90,6 +90,7 @@ int KeeperLoop::Wait() {
 
 absl::Status KeeperLoop::KeepUntilEnd() {
   while (true) {
+    UpdateWorker();  // one that was adopted serves already
     const int signal = Wait();
     if (signal == SIGTERM || signal == SIGINT) {
       log_(LogLevel::kInfo, "ending reason=signal");
@@ -101,8 +102,10 @@ absl::Status KeeperLoop::KeepUntilEnd() {
       log_(LogLevel::kInfo, "ending reason=unmounted");
       return End();
     }
-    if (worker_.UnservedFor() >= absl::Seconds(options_.give_up_after_seconds)) return GiveUp();
-    if (worker_.running() || absl::Now() < worker_.next_start()) continue;
+    if (worker_.UnservedFor() >= absl::Seconds(options_.give_up_after_seconds) &&
+        !worker_.AdoptHolder().value_or(false))
+      return GiveUp();
+    if (worker_.running() || MonotonicTime() < worker_.next_start()) continue;
     if (const absl::Status status = worker_.Start(); !status.ok())
       log_(LogLevel::kError, absl::StrCat("worker_start_failed error=\"", status.ToString(), "\""));
   }

@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
+#include "base/monotonic_clock.h"
 #include "fuse/session_role.h"
 
 namespace stowage {
@@ -33,9 +33,9 @@ void KeeperWatch::Update() {
   if (keeper_.pidfd) {
     if (!AwaitEnd(keeper_, absl::ZeroDuration())) return;
     log_(LogLevel::kWarning, absl::StrCat("keeper_ended pid=", keeper_.pid));
-    back_off_.Ended(absl::Now() - found_at_);
-    start_at_ =
-        absl::Now() + (options_.notify_socket.empty() ? back_off_.pause() : kServiceManagerTime);
+    back_off_.Ended(MonotonicTime() - found_at_);
+    start_at_ = MonotonicTime() +
+                (options_.notify_socket.empty() ? back_off_.pause() : kServiceManagerTime);
     keeper_ = WatchedProcess();
   }
   FindOrStart();
@@ -46,11 +46,11 @@ void KeeperWatch::FindOrStart() {
   auto found = FindRole(session_fd_, SessionRole::kKeeper);
   if (found.ok() && found->has_value()) {
     keeper_ = *std::move(*found);
-    found_at_ = absl::Now();
+    found_at_ = MonotonicTime();
     return;
   }
-  if (absl::Now() < start_at_) return;
-  start_at_ = absl::Now() + kAfterFailedStart;
+  if (MonotonicTime() < start_at_) return;
+  start_at_ = MonotonicTime() + kAfterFailedStart;
   absl::StatusOr<WatchedProcess> keeper = Start();
   if (!keeper.ok()) {
     log_(LogLevel::kError,
@@ -60,7 +60,7 @@ void KeeperWatch::FindOrStart() {
   log_(LogLevel::kWarning, absl::StrCat("keeper_started pid=", keeper->pid));
   child_pid_ = keeper->pid;
   keeper_ = *std::move(keeper);
-  found_at_ = absl::Now();
+  found_at_ = MonotonicTime();
 }
 
 absl::StatusOr<WatchedProcess> KeeperWatch::Start() const {

@@ -34,9 +34,9 @@ class KeeperWatch {
   const int session_fd_;
   const LogFunction& log_;
   WatchedProcess keeper_;
-  pid_t child_pid_ = -1;  // of a keeper that we started
-  absl::Time found_at_;   // when keeper_ was found or started
-  absl::Time start_at_;   // when to start one ourselves
+  pid_t child_pid_ = -1;     // of a keeper that we started
+  absl::Duration found_at_;  // when keeper_ was found or started
+  absl::Duration start_at_;  // when to start one ourselves
   CrashBackOff back_off_;
 };
 

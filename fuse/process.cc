@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,7 +13,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
+#include "base/monotonic_clock.h"
 #include "base/status_macros.h"
 
 namespace stowage {
@@ -83,8 +84,11 @@ absl::StatusOr<WatchedProcess> StartProgram(const std::string& program,
     error = ::posix_spawn(&pid, program.c_str(), &settings.actions, &settings.attributes,
                           argv.data(), ::environ);
   if (error != 0) return absl::ErrnoToStatus(error, absl::StrCat("start ", program));
-  STOWAGE_ASSIGN_OR_RETURN(UniqueFd pidfd, OpenPidfd(pid));
-  return WatchedProcess{pid, std::move(pidfd)};
+  absl::StatusOr<UniqueFd> pidfd = OpenPidfd(pid);
+  if (pidfd.ok()) return WatchedProcess{pid, *std::move(pidfd)};
+  (void)::kill(pid, SIGKILL);  // nobody would know of it
+  (void)::waitpid(pid, nullptr, 0);
+  return pidfd.status();
 }
 
 absl::Status BecomeProgram(const std::string& program, std::vector<std::string> arguments,
@@ -99,9 +103,9 @@ absl::Status BecomeProgram(const std::string& program, std::vector<std::string> 
 
 bool AwaitEnd(const WatchedProcess& process, absl::Duration patience) {
   pollfd waiting = {process.pidfd.get(), POLLIN, 0};
-  const absl::Time deadline = absl::Now() + patience;
+  const absl::Duration deadline = MonotonicTime() + patience;
   while (true) {
-    const absl::Duration left = std::max(deadline - absl::Now(), absl::ZeroDuration());
+    const absl::Duration left = std::max(deadline - MonotonicTime(), absl::ZeroDuration());
     const int count = ::poll(&waiting, 1, static_cast<int>(absl::ToInt64Milliseconds(left)));
     if (count > 0) return true;
     if (count == 0 || errno != EINTR) return false;

@@ -25,7 +25,7 @@ inline constexpr char kThisProgram[] = "/proc/self/exe";
 //
 // arguments: without argv[0]. inherited_fds: the descriptors that it gets, under the same numbers;
 // all of ours are close-on-exec otherwise. The child's signal mask is empty. It does not die with
-// its parent. Safe with several threads. Errors: the errno's.
+// its parent. Safe with several threads. Errors: the errno's; nothing runs then.
 absl::StatusOr<WatchedProcess> StartProgram(const std::string& program,
                                             std::vector<std::string> arguments,
                                             absl::Span<const int> inherited_fds);

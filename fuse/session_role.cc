@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "base/monotonic_clock.h"
 #include "base/status_macros.h"
 
 namespace stowage {
@@ -39,11 +40,11 @@ absl::StatusOr<bool> TakeRole(int session_fd, SessionRole role) {
 }
 
 absl::Status AwaitRole(int session_fd, SessionRole role, absl::Duration patience) {
-  const absl::Time deadline = absl::Now() + patience;
+  const absl::Duration deadline = MonotonicTime() + patience;
   while (true) {
     STOWAGE_ASSIGN_OR_RETURN(const bool taken, TakeRole(session_fd, role));
     if (taken) return absl::OkStatus();
-    if (absl::Now() >= deadline) {
+    if (MonotonicTime() >= deadline) {
       STOWAGE_ASSIGN_OR_RETURN(const pid_t holder, HolderOf(session_fd, role));
       return absl::DeadlineExceededError(
           absl::StrCat("process ", holder, " does not give up serving this mount"));

@@ -9,12 +9,14 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <optional>
 #include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
+#include "base/monotonic_clock.h"
 #include "base/status_macros.h"
+#include "fuse/session_role.h"
 
 namespace stowage {
 namespace {
@@ -41,16 +43,23 @@ WorkerSupervisor::WorkerSupervisor(const ServerOptions& options,
       descriptors_(descriptors),
       session_fd_(session_fd),
       log_(log),
-      served_until_(absl::Now()) {}
+      served_until_(MonotonicTime()) {}
 
-void WorkerSupervisor::Adopt(WatchedProcess worker) {
-  worker_ = std::move(worker);
-  ready_reader_.Reset();
-  serving_since_ = absl::InfinitePast();
+absl::StatusOr<bool> WorkerSupervisor::AdoptHolder() {
+  STOWAGE_ASSIGN_OR_RETURN(std::optional<WatchedProcess> holder,
+                           FindRole(session_fd_, SessionRole::kWorker));
+  if (!holder.has_value() || holder->pid == worker_.pid) return false;
+  Kill();  // ours only waits for the role
+  worker_ = *std::move(holder);
+  serving_since_ = -absl::InfiniteDuration();
+  log_(LogLevel::kInfo, absl::StrCat("worker_adopted pid=", worker_.pid));
+  return true;
 }
 
 absl::Status WorkerSupervisor::Start() {
-  next_start_ = absl::Now() + kAfterFailedStart;
+  next_start_ = MonotonicTime() + kAfterFailedStart;
+  STOWAGE_ASSIGN_OR_RETURN(const bool adopted, AdoptHolder());
+  if (adopted) return absl::OkStatus();
   std::array<int, 2> ready;
   if (::pipe2(ready.data(), O_CLOEXEC) != 0) return absl::ErrnoToStatus(errno, "make a pipe");
   UniqueFd ready_reader(ready[0]);
@@ -63,7 +72,7 @@ absl::Status WorkerSupervisor::Start() {
                                                                  session_fd_, ready_writer.get()),
                                                  inherited));
   ready_reader_ = std::move(ready_reader);
-  serving_since_ = absl::InfiniteFuture();
+  serving_since_ = absl::InfiniteDuration();
   log_(LogLevel::kInfo, absl::StrCat("worker_started pid=", worker_.pid));
   return absl::OkStatus();
 }
@@ -75,7 +84,7 @@ void WorkerSupervisor::Update() {
     const bool ready = ::read(ready_reader_.get(), &byte, 1) == 1;
     if (ready) {
       ready_reader_.Reset();
-      serving_since_ = absl::Now();
+      serving_since_ = MonotonicTime();
     } else {
       (void)AwaitEnd(worker_, kKillPatience);  // it closed the pipe by ending
     }
@@ -88,7 +97,7 @@ void WorkerSupervisor::Ended() {
   std::string how = "unknown";  // not ours to wait for: another keeper started it
   if (::waitpid(worker_.pid, &status, 0) == worker_.pid) how = DescribeEnd(status);
   log_(LogLevel::kWarning, absl::StrCat("worker_ended pid=", worker_.pid, " how=\"", how, "\""));
-  const absl::Time now = absl::Now();
+  const absl::Duration now = MonotonicTime();
   const absl::Duration served = now - serving_since_;
   if (served >= CrashBackOff::kShortLife) served_until_ = now;
   back_off_.Ended(served);
@@ -113,7 +122,7 @@ void WorkerSupervisor::AwaitOrKill(absl::Duration patience) {
 }
 
 absl::Duration WorkerSupervisor::UnservedFor() const {
-  return serving() ? absl::ZeroDuration() : absl::Now() - served_until_;
+  return serving() ? absl::ZeroDuration() : MonotonicTime() - served_until_;
 }
 
 }  // namespace stowage

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "base/log.h"
 #include "base/unique_fd.h"
@@ -18,9 +19,11 @@ class WorkerSupervisor {
   WorkerSupervisor(const ServerOptions& options, const ServerDescriptors& descriptors,
                    int session_fd, const LogFunction& log);
 
-  // One that serves already.
-  void Adopt(WatchedProcess worker);
-  // Starts one. Errors: the errno's.
+  // Makes the process that has the worker's role the worker, if another keeper started it: that may
+  // have been so late that it had no role yet when we first looked. False: there is none.
+  // Errors: FindRole's.
+  absl::StatusOr<bool> AdoptHolder();
+  // Starts one, or adopts the one that there is. Errors: the errno's.
   absl::Status Start();
   // Kills the one that there is and waits until it has ended.
   void Kill();
@@ -34,8 +37,8 @@ class WorkerSupervisor {
   int ready_fd() const { return ready_reader_.get(); }
   void Update();
 
-  // When to call Start, if none is running.
-  absl::Time next_start() const { return next_start_; }
+  // When to call Start (MonotonicTime), if none is running.
+  absl::Duration next_start() const { return next_start_; }
   // How long nobody has served; zero while one does.
   absl::Duration UnservedFor() const;
 
@@ -48,9 +51,9 @@ class WorkerSupervisor {
   const LogFunction& log_;
   WatchedProcess worker_;  // no pidfd: none
   UniqueFd ready_reader_;  // gone once the worker has said that it serves
-  absl::Time serving_since_ = absl::InfiniteFuture();
-  absl::Time served_until_;  // the last time that one served for a while
-  absl::Time next_start_ = absl::InfinitePast();
+  absl::Duration serving_since_ = absl::InfiniteDuration();
+  absl::Duration served_until_;  // the last time that one served for a while
+  absl::Duration next_start_ = -absl::InfiniteDuration();
   CrashBackOff back_off_;
 };
 

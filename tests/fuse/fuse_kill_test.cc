@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -22,6 +23,7 @@
 #include "absl/time/clock.h"
 #include "base/directory.h"
 #include "base/file.h"
+#include "fuse/session_role.h"
 #include "tests/fuse/living_store.h"
 #include "tests/fuse/mount_readers.h"
 #include "tests/support/status_matchers.h"
@@ -244,24 +246,60 @@ TEST_CASE("a request that ends every worker is given up, and its neighbours are 
   CHECK(hanging.server->Processes().size() == 2);
 }
 
+// The keeper's saved session, opened once more: another open file, so that closing it here gives up
+// no role of the keeper.
+UniqueFd OpenSession(pid_t keeper) {
+  const auto names = ListDirectory(absl::StrCat("/proc/", keeper, "/fd"));
+  REQUIRE_OK(names);
+  for (const std::string& name : *names) {
+    const std::string path = absl::StrCat("/proc/", keeper, "/fd/", name);
+    const auto target = ReadLinkAt(AT_FDCWD, path);
+    if (target.ok() && absl::StrContains(*target, "stowage-fuse-session"))
+      return UniqueFd(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+  }
+  FAIL("the keeper has no saved session");
+  return UniqueFd();
+}
+
+TEST_CASE("a worker that another keeper started is found, and the mount is not given up",
+          "[integration][fuse]") {
+  FuseServerOptions options = Options(false, false);
+  options.arguments.emplace_back("--give-up-after=2");
+  LivingStore living(options);
+  const pid_t keeper = living.server->Keeper();
+  const UniqueFd session = OpenSession(keeper);
+  // It takes the role while the keeper does not look.
+  REQUIRE(::kill(keeper, SIGSTOP) == 0);
+  Kill(living.server->Worker());
+  const pid_t other = ::fork();
+  REQUIRE(other >= 0);
+  if (other == 0) {
+    (void)AwaitRole(session.get(), SessionRole::kWorker, absl::Seconds(5));
+    (void)::pause();
+    ::_exit(0);
+  }
+  REQUIRE(Eventually([&] {
+    const auto holder = FindRole(session.get(), SessionRole::kWorker);
+    return holder.ok() && holder->has_value() && (*holder)->pid == other;
+  }));
+  REQUIRE(::kill(keeper, SIGCONT) == 0);
+  SleepMs(3000);
+  Kill(other);
+  REQUIRE(::waitpid(other, nullptr, 0) == other);
+  CHECK(living.ReadOnce(1, 1) == "");
+  INFO(living.server->Log());
+  CHECK(absl::StrContains(living.server->Log(), absl::StrCat("worker_adopted pid=", other)));
+  CHECK(living.server->Keeper() == keeper);
+}
+
 TEST_CASE("a mount that no worker can serve is ended, and a new one works", "[integration][fuse]") {
   FuseServerOptions options = Options(false, false);
   options.arguments.emplace_back("--give-up-after=2");
   LivingStore living(options);
   const pid_t keeper = living.server->Keeper();
   // The saved session becomes one that no worker can read: its oldest reader is version 99.
-  const auto names = ListDirectory(absl::StrCat("/proc/", keeper, "/fd"));
-  REQUIRE_OK(names);
-  int spoilt = 0;
-  for (const std::string& name : *names) {
-    const std::string path = absl::StrCat("/proc/", keeper, "/fd/", name);
-    const auto target = ReadLinkAt(AT_FDCWD, path);
-    if (!target.ok() || !absl::StrContains(*target, "stowage-fuse-session")) continue;
-    const UniqueFd fd(::open(path.c_str(), O_RDWR | O_CLOEXEC));
-    const uint32_t oldest_reader = 99;
-    spoilt += ::pwrite(fd.get(), &oldest_reader, sizeof oldest_reader, 12) == 4 ? 1 : 0;
-  }
-  REQUIRE(spoilt == 1);
+  const uint32_t oldest_reader = 99;
+  REQUIRE(::pwrite(OpenSession(keeper).get(), &oldest_reader, sizeof oldest_reader, 12) == 4);
   Kill(living.server->Worker());
   const absl::Time begin = absl::Now();
   const std::string error = living.ReadOnce(399, 1);  // hangs until it is ended
