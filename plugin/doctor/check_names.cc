@@ -81,6 +81,12 @@ std::vector<Finding> CheckDockerRoute(const NodeFacts& facts, const HostsFacts& 
   const std::string& endpoint = facts.stowage.endpoint;
   const HostsFile& file = hosts.file;
   const std::string next = Successors(file, endpoint, "https://registry-1.docker.io");
+  if (!file.order_known)
+    return {{"short-names-not-first", Severity::kDanger,
+             absl::StrCat(hosts.path,
+                          ": not each host has a table with the header [host.\"URL\"], so another "
+                          "one may be asked for docker.io/nix/... before us"),
+             "write such tables, ours first"}};
   if (place != 0)
     return {{"short-names-not-first", Severity::kDanger,
              absl::StrCat(hosts.path, ": ", file.hosts[0].url,

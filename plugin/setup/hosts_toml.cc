@@ -1,8 +1,10 @@
 #include "plugin/setup/hosts_toml.h"
 
 #include <algorithm>
+#include <optional>
 #include <set>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
@@ -20,31 +22,24 @@ std::string HostTable(absl::string_view endpoint) {
   return absl::StrCat("[host.", StringToToml(endpoint), "]\n  ", kCapabilities);
 }
 
-bool IsHostHeader(absl::string_view line) {
-  return absl::StartsWith(absl::StripAsciiWhitespace(line), "[host");
+// What a line that opens a table says of `host`: {} for [host], {"URL": {}} for [host."URL"].
+// Nothing for other lines.
+std::optional<nlohmann::json> HostHeader(absl::string_view line) {
+  if (!absl::StartsWith(absl::StripLeadingAsciiWhitespace(line), "[")) return std::nullopt;
+  const auto values = ParseToml(line, "line");
+  const nlohmann::json* const host = values.ok() ? FindIn(*values, {"host"}) : nullptr;
+  return host != nullptr ? std::optional(*host) : std::nullopt;
 }
 
-// Where the table of a host begins. Only lines that open a table count: `server` may have the same
-// URL. At the end for tables of another form, which have no order that could be told.
-size_t PlaceOfHost(absl::string_view text, const std::string& url) {
-  size_t begin = 0;
-  for (const absl::string_view line : absl::StrSplit(text, '\n')) {
-    if (IsHostHeader(line) && (absl::StrContains(line, absl::StrCat("\"", url, "\"")) ||
-                               absl::StrContains(line, absl::StrCat("'", url, "'"))))
-      return begin;
-    begin += line.size() + 1;
-  }
-  return text.size();
-}
-
-// The hosts in the order of their tables in the text, which is that in which containerd asks them;
-// a parsed table has no order.
-std::vector<std::string> HostsInOrder(absl::string_view text, const nlohmann::json& hosts) {
-  std::vector<std::pair<size_t, std::string>> places;
-  for (const auto& [url, table] : hosts.items()) places.emplace_back(PlaceOfHost(text, url), url);
-  std::sort(places.begin(), places.end());
+// The hosts that have a header, in the order of these in the text; a parsed table has no order.
+std::vector<std::string> HostsByHeader(absl::string_view text) {
   std::vector<std::string> urls;
-  for (auto& [place, url] : places) urls.push_back(std::move(url));
+  for (const absl::string_view line : absl::StrSplit(text, '\n')) {
+    const auto header = HostHeader(line);
+    if (!header || !header->is_object()) continue;
+    for (const auto& [url, table] : header->items())
+      if (table == nlohmann::json::object()) urls.push_back(url);
+  }
   return urls;
 }
 
@@ -63,7 +58,14 @@ absl::StatusOr<HostsFile> ParseHostsFile(absl::string_view text, absl::string_vi
   const nlohmann::json* const hosts = FindIn(values, {"host"});
   file.has_host_table = hosts != nullptr && hosts->is_object();
   if (!file.has_host_table) return file;
-  for (std::string& url : HostsInOrder(text, *hosts)) {
+  std::vector<std::string> urls = HostsByHeader(text);
+  std::vector<std::string> all;
+  for (const auto& [url, table] : hosts->items()) all.push_back(url);
+  if (!std::is_permutation(urls.begin(), urls.end(), all.begin(), all.end())) {
+    file.order_known = all.size() == 1;
+    urls = std::move(all);
+  }
+  for (std::string& url : urls) {
     HostsFile::Host host;
     if (FindIn(values, {"host", url, "capabilities"}) != nullptr) {
       const auto capabilities = StringsIn(values, {"host", url, "capabilities"});
@@ -106,6 +108,10 @@ absl::StatusOr<std::string> WithEndpointFirst(absl::string_view text, absl::stri
   STOWAGE_ASSIGN_OR_RETURN(const HostsFile old, ParseHostsFile(text, "hosts.toml"));
   for (size_t i = 0; i < old.hosts.size(); ++i) {
     if (!IsOurEndpoint(old.hosts[i].url, endpoint)) continue;
+    if (!old.order_known)
+      return absl::FailedPreconditionError(
+          "it has our endpoint, but not each host in a table with the header [host.\"URL\"], so it "
+          "cannot be told who is asked first");
     if (i == 0 && old.hosts[i].pull && old.hosts[i].resolve) return std::string(text);
     return absl::FailedPreconditionError(
         absl::StrCat("it has [host.", StringToToml(old.hosts[i].url),
@@ -114,7 +120,7 @@ absl::StatusOr<std::string> WithEndpointFirst(absl::string_view text, absl::stri
   std::string edited;
   bool inserted = false;
   for (const absl::string_view line : absl::StrSplit(text, '\n')) {
-    if (!inserted && IsHostHeader(line)) {
+    if (!inserted && HostHeader(line)) {
       absl::StrAppend(&edited, HostTable(endpoint), "\n");
       inserted = true;
     }
@@ -125,8 +131,8 @@ absl::StatusOr<std::string> WithEndpointFirst(absl::string_view text, absl::stri
     absl::StrAppend(&edited, absl::EndsWith(edited, "\n") || edited.empty() ? "" : "\n",
                     HostTable(endpoint));
   const auto result = ParseHostsFile(edited, "hosts.toml");
-  if (result.ok() && result->server == old.server && result->hosts.size() == old.hosts.size() + 1 &&
-      IsOurEndpoint(result->hosts[0].url, endpoint))
+  if (result.ok() && result->server == old.server && result->order_known &&
+      result->hosts.size() == old.hosts.size() + 1 && IsOurEndpoint(result->hosts[0].url, endpoint))
     return edited;
   return absl::FailedPreconditionError("our [host] table cannot be put before what is there");
 }

@@ -17,6 +17,9 @@ struct HostsFile {
   };
   std::string server;       // "" without one: containerd then asks the registry itself
   std::vector<Host> hosts;  // in the order in which they are asked, before the server
+  // Of several hosts, each has a header [host."URL"]. containerd goes by its line; for other forms,
+  // such as dotted keys, nobody can say who is asked first.
+  bool order_known = true;
   bool has_host_table = false;
 };
 
@@ -40,7 +43,7 @@ std::string HostsTextBeforeRegistry(absl::string_view endpoint, absl::string_vie
 
 // Puts our endpoint first into a hosts.toml, which keeps all that it has.
 // Errors: InvalidArgument for what is not TOML; FailedPrecondition if the endpoint is in it already
-// but not first, or if its form does not allow it.
+// but not known to be first, or if its form does not allow it.
 absl::StatusOr<std::string> WithEndpointFirst(absl::string_view text, absl::string_view endpoint);
 
 }  // namespace stowage

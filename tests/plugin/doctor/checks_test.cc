@@ -125,6 +125,9 @@ TEST_CASE("doctor says what short names mean", "[doctor]") {
             hosts(kOurs + std::string("[host.\"https://mirror.gcr.io\"]\n"))},
            {"short-names-not-first", Severity::kDanger, "https://mirror.gcr.io is asked",
             hosts("[host.\"https://mirror.gcr.io\"]\n" + std::string(kOurs))},
+           {"short-names-not-first", Severity::kDanger, "another one may be asked",
+            hosts("host.\"https://mirror.gcr.io\".capabilities = [\"pull\"]\n" +
+                  std::string(kOurs))},
            {"short-names-capabilities", Severity::kDanger, "resolve",
             hosts(docker + kOurs + "capabilities = [\"pull\"]\n")},
            {"short-names-captive", Severity::kError, "not found",

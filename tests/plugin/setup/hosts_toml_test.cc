@@ -54,6 +54,44 @@ TEST_CASE("Hosts are told in the order of the file", "[setup][hosts_toml]") {
   CHECK_FALSE(file->hosts[1].resolve);
 }
 
+TEST_CASE("The order of hosts is not known if one has no header", "[setup][hosts_toml]") {
+  const std::string text =
+      GENERATE(as<std::string>(),
+               "host.\"https://mirror\".capabilities = ['pull', 'resolve']\n"
+               "[host.\"http://127.0.0.1:5080\"]\n",
+               "[host]\n\"https://mirror\" = { capabilities = ['pull', 'resolve'] }\n"
+               "[host.\"http://127.0.0.1:5080\"]\n",
+               "[host.\"http://127.0.0.1:5080\"] # before \"https://mirror\"\n"
+               "[host.\"https://mirror\".header]\nx = 'y'\n",
+               "x = '''\n[host.'http://127.0.0.1:5080']\n'''\n[host.'https://mirror']\n"
+               "[host.'http://127.0.0.1:5080']\n");
+  INFO(text);
+  const auto file = ParseHostsFile(text, "hosts.toml");
+  REQUIRE_OK(file);
+  CHECK(file->hosts.size() == 2);
+  CHECK_FALSE(file->order_known);
+  CHECK(WithEndpointFirst(text, kEndpoint).status().code() ==
+        absl::StatusCode::kFailedPrecondition);
+}
+
+TEST_CASE("A header counts in every form, and what a comment says does not",
+          "[setup][hosts_toml]") {
+  const auto file = ParseHostsFile(
+      "  [ host . \"https:\\u002f/b.org\" ] # not 'https://a.org'\n[host.'https://a.org']\n",
+      "hosts.toml");
+  REQUIRE_OK(file);
+  CHECK(file->order_known);
+  REQUIRE(file->hosts.size() == 2);
+  CHECK(file->hosts[0].url == "https://b.org");
+}
+
+TEST_CASE("One host needs no header", "[setup][hosts_toml]") {
+  const std::string text = "host.'http://127.0.0.1:5080'.skip_verify = false\n";
+  const auto edited = WithEndpointFirst(text, kEndpoint);
+  REQUIRE_OK(edited);
+  CHECK(*edited == text);
+}
+
 TEST_CASE("WithEndpointFirst puts us before every other host and keeps the rest",
           "[setup][hosts_toml]") {
   const std::string before =
@@ -83,10 +121,12 @@ TEST_CASE("WithEndpointFirst does not take the server for a host before us",
 
 TEST_CASE("WithEndpointFirst refuses a file that has us in the wrong place",
           "[setup][hosts_toml]") {
-  const std::string text =
-      GENERATE(std::string("[host.'https://x']\n[host.'http://127.0.0.1:5080']\n"),
-               "[host.'http://127.0.0.1:5080']\ncapabilities = ['pull']\n",
-               "host = { 'https://x' = { skip_verify = true } }\n");
+  const std::string text = GENERATE(
+      std::string("[host.'https://x']\n[host.'http://127.0.0.1:5080']\n"),
+      "[host.'http://127.0.0.1:5080']\ncapabilities = ['pull']\n",
+      "host = { 'https://x' = { skip_verify = true } }\n",
+      "host.'https://x'.capabilities = ['pull']\n", "[host]\n'https://x'.capabilities = ['pull']\n",
+      "[host]\n'https://x' = { capabilities = ['pull'] }\n");
   INFO(text);
   CHECK(WithEndpointFirst(text, kEndpoint).status().code() ==
         absl::StatusCode::kFailedPrecondition);
