@@ -9,6 +9,7 @@
 #include "plugin/cli/commands.h"
 #include "plugin/cli/exit_code.h"
 #include "plugin/cli/platform.h"
+#include "plugin/cli/terminal_text.h"
 #include "plugin/setup/apply_changes.h"
 #include "plugin/setup/containerd_setup.h"
 #include "plugin/setup/stowage_settings.h"
@@ -96,17 +97,19 @@ void PrintText(const ContainerdSetupOptions& options, const ContainerdSetupPlan&
   if (plan.changes.empty() && plan.by_hand.empty()) out << "nothing to change\n";
   for (const FileChange& change : plan.changes)
     if (dry_run)
-      out << UnifiedDiff(change.old_text, change.new_text,
-                         change.exists ? change.path : std::string("/dev/null"), change.path);
+      out << PrintableText(UnifiedDiff(change.old_text, change.new_text,
+                                       change.exists ? change.path : std::string("/dev/null"),
+                                       change.path));
   for (const WrittenFile& file : written) {
-    out << "wrote " << file.path;
-    if (!file.backup.empty()) out << " (old text: " << file.backup << ")";
+    out << "wrote " << PrintableText(file.path);
+    if (!file.backup.empty()) out << " (old text: " << PrintableText(file.backup) << ")";
     out << "\n";
   }
-  for (const std::string& note : plan.notes) out << "note: " << note << "\n";
+  for (const std::string& note : plan.notes) out << "note: " << PrintableText(note) << "\n";
   for (const ManualChange& change : plan.by_hand) {
-    out << "\nto do by hand, " << change.path << ": " << change.reason << ":\n\n";
-    for (const absl::string_view line : absl::StrSplit(change.lines, '\n'))
+    out << "\nto do by hand, " << PrintableText(change.path) << ": " << PrintableText(change.reason)
+        << ":\n\n";
+    for (const absl::string_view line : absl::StrSplit(PrintableText(change.lines), '\n'))
       out << (line.empty() ? "" : "    ") << line << "\n";
   }
   if (dry_run) {
@@ -114,7 +117,8 @@ void PrintText(const ContainerdSetupOptions& options, const ContainerdSetupPlan&
     return;
   }
   out << "next:\n";
-  for (const std::string& step : NextSteps(options, plan)) out << "  " << step << "\n";
+  for (const std::string& step : NextSteps(options, plan))
+    out << "  " << PrintableText(step) << "\n";
 }
 
 }  // namespace
@@ -128,7 +132,10 @@ absl::StatusOr<int> RunSetupContainerdCommand(const Invocation& invocation,
     STOWAGE_ASSIGN_OR_RETURN(written, ApplyChanges(plan.changes));
   }
   if (invocation.json) {
-    streams.out << ToJson(options, plan, written, invocation.dry_run).dump() << "\n";
+    // Files may hold what is no UTF-8.
+    streams.out << ToJson(options, plan, written, invocation.dry_run)
+                       .dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace)
+                << "\n";
   } else {
     PrintText(options, plan, written, invocation.dry_run, streams.out);
   }

@@ -55,7 +55,7 @@ absl::StatusOr<std::string> UnixSocketPath(absl::string_view address) {
   return std::string(path);
 }
 
-absl::Status ProbeUnixSocket(const std::string& path) {
+absl::StatusOr<ucred> PeerOfUnixSocket(const std::string& path) {
   // Non-blocking: a server whose backlog is full answers EAGAIN, which still means that it is
   // there.
   const UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
@@ -65,10 +65,17 @@ absl::Status ProbeUnixSocket(const std::string& path) {
   if (path.size() >= sizeof(address.sun_path))
     return absl::InvalidArgumentError(absl::StrCat("socket path ", path, " is too long"));
   std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
-  if (::connect(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0)
-    return absl::OkStatus();
-  if (errno == EAGAIN || errno == EINPROGRESS) return absl::OkStatus();
-  return ConnectError(path, errno);
+  if (::connect(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0) {
+    if (errno == EAGAIN || errno == EINPROGRESS) return ucred{};
+    return ConnectError(path, errno);
+  }
+  ucred peer = {};
+  socklen_t size = sizeof(peer);
+  if (::getsockopt(socket.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0)
+    return absl::ErrnoToStatus(errno, absl::StrCat("ask who listens on ", path));
+  return peer;
 }
+
+absl::Status ProbeUnixSocket(const std::string& path) { return PeerOfUnixSocket(path).status(); }
 
 }  // namespace stowage

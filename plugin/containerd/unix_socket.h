@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/socket.h>
+
 #include <string>
 
 #include "absl/status/status.h"
@@ -17,5 +19,9 @@ absl::StatusOr<std::string> UnixSocketPath(absl::string_view address);
 // does. Errors: NotFound (no such file), FailedPrecondition (not a socket), Unavailable (nobody
 // listens), PermissionDenied; the message names the path and the system's word.
 absl::Status ProbeUnixSocket(const std::string& path);
+
+// The same, and which process listens, as it was when it began to. Its pid is 0 where it cannot be
+// told: a full backlog, another PID namespace.
+absl::StatusOr<ucred> PeerOfUnixSocket(const std::string& path);
 
 }  // namespace stowage

@@ -10,8 +10,6 @@
 namespace stowage {
 namespace {
 
-const char* const kRunSetup = "run 'stowage setup containerd', then restart containerd";
-
 // Capabilities that the snapshotter has. `rebase` never: a snapshot is found by its parent, which
 // that takes away (containerd 2.2, parallel unpacking).
 constexpr absl::string_view kCapabilities[] = {"only-remap-ids"};

@@ -22,10 +22,6 @@ constexpr KernelPromise kPromises[] = {
      {5, 12},
      "no idmapped mounts: pods with user namespaces (hostUsers: false) cannot use store paths"},
     {"kernel-user-namespaces", {6, 3}, "kubelet refuses user namespaces (hostUsers: false)"},
-    {"kernel-resend",
-     {6, 9},
-     "FUSE_NOTIFY_RESEND is not there, so a restarted stowage-fuse has nothing but its own "
-     "record of requests that were not answered"},
 };
 
 std::vector<Finding> CheckKernel(const MachineFacts& machine) {

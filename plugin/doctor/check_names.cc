@@ -10,7 +10,6 @@ namespace stowage {
 namespace {
 
 constexpr char kDockerHub[] = "docker.io";
-const char* const kRunSetup = "run 'stowage setup containerd'";
 
 // What comes after our endpoint when that does not answer.
 std::string Successors(const HostsFile& file, absl::string_view endpoint,
@@ -25,8 +24,8 @@ std::string Successors(const HostsFile& file, absl::string_view endpoint,
 std::vector<Finding> CheckOwnHost(const NodeFacts& facts, const std::string& host,
                                   const HostsFacts& hosts) {
   const std::string& endpoint = facts.stowage.endpoint;
-  const std::string fix =
-      absl::StrCat("write server and [host.\"...\"] = ", endpoint, " there: ", kRunSetup);
+  const std::string fix = absl::StrCat("write server and [host.\"...\"] = ", endpoint,
+                                       " there: run 'stowage setup containerd'");
   const auto danger = [&](const char* id, const std::string& problem) {
     return std::vector<Finding>{
         {id, Severity::kDanger, absl::StrCat(hosts.path, ": ", problem), fix}};
@@ -76,11 +75,15 @@ Finding ShortNamesOff() {
       "write nix.local/NAME; or run 'stowage setup containerd --short-names'"};
 }
 
+std::string NameDockerServer(const HostsFacts& hosts) {
+  return absl::StrCat("write server = \"", kDockerServer, "\" into ", hosts.path);
+}
+
 std::vector<Finding> CheckDockerRoute(const NodeFacts& facts, const HostsFacts& hosts,
                                       size_t place) {
   const std::string& endpoint = facts.stowage.endpoint;
   const HostsFile& file = hosts.file;
-  const std::string next = Successors(file, endpoint, "https://registry-1.docker.io");
+  const std::string next = Successors(file, endpoint, kDockerServer);
   if (!file.order_known)
     return {{"short-names-not-first", Severity::kDanger,
              absl::StrCat(hosts.path,
@@ -103,7 +106,7 @@ std::vector<Finding> CheckDockerRoute(const NodeFacts& facts, const HostsFacts& 
              absl::StrCat(hosts.path,
                           ": leads to us alone, who have nothing else of docker.io: every other "
                           "image of Docker Hub is 'not found'"),
-             "write server = \"https://registry-1.docker.io\""}};
+             NameDockerServer(hosts)}};
   if (!facts.stowage.endpoint_reachable.ok())
     return {{"short-names-down", Severity::kDanger,
              absl::StrCat("the endpoint does not answer, so docker.io/nix/... (nix/... in CRI and "
@@ -135,6 +138,11 @@ std::vector<Finding> CheckOwnNames(const NodeFacts& facts) {
 std::vector<Finding> CheckShortNames(const NodeFacts& facts) {
   const auto hosts = facts.hosts.find(kDockerHub);
   if (hosts == facts.hosts.end() || facts.stowage.endpoint.empty()) return {};
+  if (!hosts->second.readable.ok())
+    return {{"hosts-unreadable", Severity::kDanger,
+             absl::StrCat(hosts->second.path, ": ", hosts->second.readable.message(),
+                          ", so docker.io/nix/... (nix/... in CRI and nerdctl) is not asked of us"),
+             "correct the file"}};
   const auto& all = hosts->second.file.hosts;
   for (size_t place = 0; place < all.size(); ++place)
     if (IsOurEndpoint(all[place].url, facts.stowage.endpoint))
@@ -144,31 +152,29 @@ std::vector<Finding> CheckShortNames(const NodeFacts& facts) {
              absl::StrCat(hosts->second.path,
                           ": leads to us alone, who have nothing else of "
                           "docker.io"),
-             "run 'stowage setup containerd --short-names' with server = "
-             "\"https://registry-1.docker.io\""}};
+             NameDockerServer(hosts->second)}};
   return {ShortNamesOff()};
 }
 
 std::vector<Finding> CheckConfigPath(const NodeFacts& facts) {
+  constexpr char kMoveOld[] =
+      "move registry.mirrors and registry.configs.*.tls to hosts.toml files";
   if (!facts.HasCri() || !facts.containerd.config_readable.ok()) return {};
   TomlPath path = facts.Cri().registry;
-  const nlohmann::json* const mirrors = FindIn(facts.containerd.config, path);
+  const bool has_old = HasOldRegistrySettings(facts.containerd.config, path);
   path.push_back("config_path");
   const std::string config_path = StringIn(facts.containerd.config, path, "");
-  const bool has_mirrors = mirrors != nullptr && FindIn(*mirrors, {"mirrors"}) != nullptr &&
-                           !FindIn(*mirrors, {"mirrors"})->empty();
   if (config_path.empty())
     return {{"config-path-unset", Severity::kDanger,
              absl::StrCat(PathToToml(path),
                           " is not set, so CRI reads no hosts.toml and asks the network who "
                           "nix.local is"),
-             has_mirrors ? "move registry.mirrors to hosts.toml files, then run 'stowage setup "
-                           "containerd'"
-                         : kRunSetup}};
-  if (has_mirrors)
+             has_old ? absl::StrCat(kMoveOld, ", then ", kRunSetup) : kRunSetup}};
+  if (has_old)
     return {{"config-path-and-mirrors", Severity::kError,
-             "CRI does not start with both registry.config_path and registry.mirrors",
-             "move registry.mirrors to hosts.toml files"}};
+             "CRI does not start with both registry.config_path and registry.mirrors or "
+             "registry.configs.*.tls",
+             kMoveOld}};
   if (absl::StrContains(config_path, ':') && facts.CriPullsByTransfer())
     return {{"config-path-list", Severity::kDanger,
              absl::StrCat(PathToToml(path), " = \"", config_path,

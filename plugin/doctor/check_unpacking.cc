@@ -9,8 +9,6 @@
 namespace stowage {
 namespace {
 
-const char* const kRunSetup = "run 'stowage setup containerd', then restart containerd";
-
 // Snapshotters that are part of containerd (v2.1.9 plugins/snapshots; zfs and aufs in 1.6).
 constexpr const char* kBuiltIn[] = {"overlayfs", "native", "btrfs",     "zfs",
                                     "aufs",      "erofs",  "blockfile", "devmapper"};

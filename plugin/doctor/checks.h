@@ -7,6 +7,9 @@
 
 namespace stowage {
 
+// What repairs most of containerd's configuration.
+inline constexpr char kRunSetup[] = "run 'stowage setup containerd', then restart containerd";
+
 // Each group of checks judges one part of a node. Pure; order within a group is that of the code.
 std::vector<Finding> CheckOwnNames(const NodeFacts& facts);    // hosts.toml of nix, nix.local
 std::vector<Finding> CheckShortNames(const NodeFacts& facts);  // docker.io

@@ -1,12 +1,9 @@
 #include "plugin/doctor/gather_containerd.h"
 
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstring>
 #include <filesystem>
 #include <vector>
 
@@ -16,11 +13,10 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
-#include "base/directory.h"
 #include "base/file.h"
 #include "base/subprocess.h"
-#include "base/unique_fd.h"
 #include "plugin/containerd/unix_socket.h"
+#include "plugin/setup/hosts_plan.h"
 #include "plugin/snapshots/peer_mounts.h"
 
 namespace stowage {
@@ -28,21 +24,6 @@ namespace {
 
 constexpr absl::Duration kTimeout = absl::Seconds(10);
 constexpr char kDefaultConfig[] = "/etc/containerd/config.toml";
-
-// The process that listens on a socket; 0 if nobody does.
-pid_t ListenerOf(const std::string& path) {
-  const UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  sockaddr_un address = {};
-  address.sun_family = AF_UNIX;
-  if (!socket || path.size() >= sizeof(address.sun_path)) return 0;
-  std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
-  ucred peer = {};
-  socklen_t size = sizeof(peer);
-  if (::connect(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0 ||
-      ::getsockopt(socket.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0)
-    return 0;
-  return peer.pid;
-}
 
 // The value of --config or -c among a process's arguments.
 std::string ConfigOption(pid_t process) {
@@ -131,20 +112,34 @@ void ReadConfig(const std::string& program, ContainerdFacts& facts) {
 
 }  // namespace
 
+std::string ContainerdProgram(const ucred& peer) {
+  const std::string in_path = "containerd";
+  if (peer.pid == 0 || peer.uid != 0) return in_path;
+  const std::string process = absl::StrCat("/proc/", peer.pid);
+  const auto theirs = ReadLinkAt(AT_FDCWD, process + "/ns/mnt");
+  const auto ours = ReadLinkAt(AT_FDCWD, "/proc/self/ns/mnt");
+  const auto program = ReadLinkAt(AT_FDCWD, process + "/exe");
+  if (!theirs.ok() || !ours.ok() || *theirs != *ours || !program.ok() ||
+      std::filesystem::path(*program).filename() != "containerd")
+    return in_path;
+  struct stat status = {};
+  const bool of_root = ::lstat(program->c_str(), &status) == 0 && S_ISREG(status.st_mode) &&
+                       status.st_uid == 0 && (status.st_mode & (S_IWGRP | S_IWOTH)) == 0;
+  return of_root ? *program : in_path;
+}
+
 ContainerdFacts GatherContainerd(const std::string& address, const std::string& config_path,
                                  const std::string& mountpoint) {
   ContainerdFacts facts;
   facts.address = address;
   const auto socket = UnixSocketPath(address);
-  facts.reachable = socket.ok() ? ProbeUnixSocket(*socket) : socket.status();
-  const pid_t process = facts.reachable.ok() ? ListenerOf(*socket) : 0;
+  const auto peer = socket.ok() ? PeerOfUnixSocket(*socket) : socket.status();
+  facts.reachable = peer.status();
+  const pid_t process = peer.ok() ? peer->pid : 0;
   facts.config_path = config_path;
   if (facts.config_path.empty() && process != 0) facts.config_path = ConfigOption(process);
   if (facts.config_path.empty()) facts.config_path = kDefaultConfig;
-  // That of the daemon, which need not be the one in PATH.
-  std::string program = "containerd";
-  if (process != 0)
-    program = ReadLinkAt(AT_FDCWD, absl::StrCat("/proc/", process, "/exe")).value_or(program);
+  const std::string program = peer.ok() ? ContainerdProgram(*peer) : "containerd";
   if (const auto version = FindContainerdVersion(address, program); version.ok())
     facts.version = *version;
   ReadConfig(program, facts);
@@ -157,23 +152,17 @@ ContainerdFacts GatherContainerd(const std::string& address, const std::string& 
 
 HostsFacts GatherHosts(const std::string& directories, const std::string& host) {
   HostsFacts facts;
-  for (const absl::string_view directory : absl::StrSplit(directories, ':', absl::SkipEmpty())) {
-    if (facts.path.empty()) facts.path = absl::StrCat(directory, "/", host, "/hosts.toml");
-    std::string found;
-    for (const std::string& name : {host, std::string("_default")})
-      if (found.empty() && DirectoryExists(absl::StrCat(directory, "/", name)))
-        found = absl::StrCat(directory, "/", name, "/hosts.toml");
-    if (found.empty()) continue;
-    facts.path = found;
-    const auto text = ReadFile(found);
-    facts.exists = !absl::IsNotFound(text.status());
-    const auto file = text.ok() ? ParseHostsFile(*text, found) : text.status();
-    if (file.ok()) {
-      facts.file = *file;
-    } else {
-      facts.readable = file.status();
-    }
-    break;
+  const std::vector<std::string> roots = absl::StrSplit(directories, ':', absl::SkipEmpty());
+  std::string directory = FindHostsDirectory(directories, host);
+  if (directory.empty() && !roots.empty()) directory = absl::StrCat(roots[0], "/", host);
+  facts.path = directory + "/hosts.toml";
+  const auto text = ReadFile(facts.path);
+  facts.exists = !absl::IsNotFound(text.status());
+  const auto file = text.ok() ? ParseHostsFile(*text, facts.path) : text.status();
+  if (file.ok()) {
+    facts.file = *file;
+  } else if (facts.exists) {
+    facts.readable = file.status();
   }
   return facts;
 }

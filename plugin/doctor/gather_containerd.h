@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/socket.h>
+
 #include <map>
 #include <string>
 
@@ -9,12 +11,19 @@ namespace stowage {
 
 // Parts of GatherFacts.
 
+// The containerd to run for `config dump`: the daemon's own program, which need not be the one in
+// PATH. "containerd" unless the daemon is root's, in our mount namespace, and runs a program of
+// that name that only root can write: an address may lead to anybody, and doctor is run by root.
+//
+// peer: as SO_PEERCRED tells it.
+std::string ContainerdProgram(const ucred& peer);
+
 // config_path: "" as in GatherOptions. mountpoint: of stowage-fuse.
 ContainerdFacts GatherContainerd(const std::string& address, const std::string& config_path,
                                  const std::string& mountpoint);
 
-// The hosts.toml that containerd would read for a registry host, as its HostDirFromRoots finds it:
-// the first of the directories (separated by ':') that has one for the host, or a default.
+// The hosts.toml that containerd reads for a registry host (FindHostsDirectory); where there is
+// none, the one that there should be.
 HostsFacts GatherHosts(const std::string& directories, const std::string& host);
 
 }  // namespace stowage

@@ -25,7 +25,6 @@ namespace stowage {
 namespace {
 
 constexpr absl::Duration kTimeout = absl::Seconds(5);
-constexpr char kDefaultCertsDirectory[] = "/etc/containerd/certs.d";
 
 // distribution-spec, "Determining Support": 200, or 401 where one has to log in.
 absl::Status CheckEndpoint(const std::string& endpoint) {

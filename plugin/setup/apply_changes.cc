@@ -5,6 +5,7 @@
 
 #include <cerrno>
 #include <filesystem>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "base/atomic_file.h"
@@ -55,13 +56,23 @@ absl::StatusOr<WrittenFile> Apply(const FileChange& change) {
   return written;
 }
 
+absl::Status WithWritten(const absl::Status& error, const std::vector<WrittenFile>& written) {
+  std::string text(error.message());
+  for (const WrittenFile& file : written)
+    absl::StrAppend(
+        &text, "; already written: ", file.path,
+        file.backup.empty() ? " (new)" : absl::StrCat(" (old text: ", file.backup, ")"));
+  return absl::Status(error.code(), text);
+}
+
 }  // namespace
 
 absl::StatusOr<std::vector<WrittenFile>> ApplyChanges(const std::vector<FileChange>& changes) {
   std::vector<WrittenFile> written;
   for (const FileChange& change : changes) {
-    STOWAGE_ASSIGN_OR_RETURN(WrittenFile file, Apply(change));
-    written.push_back(std::move(file));
+    auto file = Apply(change);
+    if (!file.ok()) return WithWritten(file.status(), written);
+    written.push_back(*std::move(file));
   }
   return written;
 }

@@ -18,7 +18,7 @@ struct WrittenFile {
 // PATH.before-stowage.N with the first free number. Mode and owner of an existing file stay.
 //
 // Errors: Aborted if a file has changed since it was read; else the errno's code. What was written
-// before stays.
+// before stays, and the message names it.
 absl::StatusOr<std::vector<WrittenFile>> ApplyChanges(const std::vector<FileChange>& changes);
 
 }  // namespace stowage

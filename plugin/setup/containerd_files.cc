@@ -100,6 +100,13 @@ absl::StatusOr<std::vector<ContainerdFile>> ReadContainerdFiles(
   return files;
 }
 
+absl::StatusOr<std::optional<std::string>> ReadFileIfThere(const std::string& path) {
+  auto text = ReadFile(path, kMaxFileBytes);
+  if (absl::IsNotFound(text.status())) return std::nullopt;
+  STOWAGE_RETURN_IF_ERROR(text.status());
+  return *std::move(text);
+}
+
 nlohmann::json MergeContainerdFiles(const std::vector<ContainerdFile>& files,
                                     const ContainerdVersion& version) {
   nlohmann::json merged = nlohmann::json::object();
@@ -132,6 +139,18 @@ CriTables CriTables::Of(int config_version) {
           {"plugins", images, "registry"},
           {"plugins", runtime, "containerd", "runtimes"},
           {"plugins", images}};
+}
+
+bool HasOldRegistrySettings(const nlohmann::json& values, const TomlPath& registry) {
+  const nlohmann::json* const table = FindIn(values, registry);
+  if (table == nullptr) return false;
+  const nlohmann::json* const mirrors = FindIn(*table, {"mirrors"});
+  if (mirrors != nullptr && !mirrors->empty()) return true;
+  const nlohmann::json* const configs = FindIn(*table, {"configs"});
+  if (configs == nullptr || !configs->is_object()) return false;
+  for (const auto& [host, config] : configs->items())
+    if (FindIn(config, {"tls"}) != nullptr) return true;
+  return false;
 }
 
 bool IsPlatform(absl::string_view text, absl::string_view platform) {

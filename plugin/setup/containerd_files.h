@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,8 +32,14 @@ struct ContainerdFile {
 absl::StatusOr<std::vector<ContainerdFile>> ReadContainerdFiles(
     const std::string& path, const std::map<std::string, std::string>& instead = {});
 
+// The text of a file; nothing if it is not there. Errors: the errno's code.
+absl::StatusOr<std::optional<std::string>> ReadFileIfThere(const std::string& path);
+
 // Whether an entry of `imports` in `importer` names `path`, be it there or not.
 bool ImportNames(const std::string& importer, const std::string& entry, const std::string& path);
+
+// Where hosts.toml files are, unless CRI's config_path says otherwise.
+inline constexpr char kDefaultCertsDirectory[] = "/etc/containerd/certs.d";
 
 // What containerd makes of the files, its own defaults aside (mergeConfig, same file): tables of
 // [proxy_plugins] replace each other; tables of [plugins] too before 2.0, and are merged key by key
@@ -50,6 +57,10 @@ struct CriTables {
 
   static CriTables Of(int config_version);
 };
+
+// `mirrors` and TLS settings of `configs` below the registry's table, which keep CRI from starting
+// together with config_path (containerd v2.1.9 internal/cri/config/config.go, ValidateImageConfig).
+bool HasOldRegistrySettings(const nlohmann::json& values, const TomlPath& registry);
 
 // Whether a platform as a configuration writes it, "linux", "amd64" or "linux/amd64/v1" too, is
 // that of this machine ("linux/amd64"; containerd platforms, Parse).

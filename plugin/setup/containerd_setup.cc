@@ -16,7 +16,6 @@
 namespace stowage {
 namespace {
 
-constexpr char kDefaultCertsDirectory[] = "/etc/containerd/certs.d";
 // Both mean that nobody has chosen: `containerd config default` writes the second.
 constexpr absl::string_view kDefaultSnapshotters[] = {"", "overlayfs"};
 
@@ -62,20 +61,6 @@ bool UnpacksInto(const nlohmann::json& values, const std::string& platform,
   return false;
 }
 
-// `mirrors` and TLS settings of `configs` keep CRI from starting together with config_path
-// (containerd v2.1.9 internal/cri/config/config.go, ValidateImageConfig).
-bool HasOldRegistrySettings(const nlohmann::json& values, const TomlPath& registry) {
-  const nlohmann::json* const table = FindIn(values, registry);
-  if (table == nullptr) return false;
-  const nlohmann::json* const mirrors = FindIn(*table, {"mirrors"});
-  if (mirrors != nullptr && !mirrors->empty()) return true;
-  const nlohmann::json* const configs = FindIn(*table, {"configs"});
-  if (configs == nullptr || !configs->is_object()) return false;
-  for (const auto& [host, config] : configs->items())
-    if (FindIn(config, {"tls"}) != nullptr) return true;
-  return false;
-}
-
 struct EditedFile {
   std::string text;
   std::string reason;  // not to write it
@@ -94,7 +79,9 @@ class Planner {
     if (!options_.version.Supported())
       return absl::InvalidArgumentError(
           absl::StrCat("containerd ", options_.version.ToString(), ": Stowage needs 1.6 or later"));
-    const auto files = ReadContainerdFiles(options_.config_path);
+    STOWAGE_ASSIGN_OR_RETURN(old_drop_in_, ReadFileIfThere(drop_in_));
+    // Ours is replaced, so it need not be readable.
+    const auto files = ReadContainerdFiles(options_.config_path, {{drop_in_, ""}});
     if (!files.ok() && !absl::IsInvalidArgument(files.status()) &&
         !absl::IsNotFound(files.status()))
       return files.status();
@@ -114,11 +101,14 @@ class Planner {
       PlaceSettings();
       STOWAGE_RETURN_IF_ERROR(CheckResult());
     }
-    STOWAGE_ASSIGN_OR_RETURN(HostsPlan hosts, PlanHosts({plan_.certs_directory, options_.endpoint,
-                                                         options_.short_names}));
+    STOWAGE_ASSIGN_OR_RETURN(
+        HostsPlan hosts,
+        PlanHosts({plan_.certs_directory, options_.endpoint,
+                   CurrentOfCri(&CriTables::registry, "config_path"), options_.short_names}));
     // Before the configuration, so that containerd never has our names without their hosts.
     plan_.changes.insert(plan_.changes.begin(), hosts.changes.begin(), hosts.changes.end());
     plan_.by_hand.insert(plan_.by_hand.end(), hosts.by_hand.begin(), hosts.by_hand.end());
+    plan_.notes.insert(plan_.notes.end(), hosts.notes.begin(), hosts.notes.end());
     return std::move(plan_);
   }
 
@@ -261,12 +251,16 @@ class Planner {
         "# Written for containerd ", options_.version.ToString(),
         " by `stowage setup containerd`, which replaces it.\nversion = ", config_version_, "\n\n",
         settings);
-    const auto old = ReadContainerdFiles(drop_in_);
-    const bool exists = !old.ok() || !old->empty();
-    const std::string old_text = old.ok() && exists ? (*old)[0].text : "";
+    const std::string old_text = old_drop_in_.value_or("");
+    const auto old = ParseToml(old_text, drop_in_);
     const auto values = ParseToml(text, drop_in_);
-    const bool same = old.ok() && exists && values.ok() && (*old)[0].values == *values;
-    if (!same) plan_.changes.push_back({drop_in_, exists, old_text, text});
+    const bool same = old_drop_in_ && old.ok() && values.ok() && *old == *values;
+    const std::string reason = ReasonNotToEdit(drop_in_, old_text);
+    if (!same && reason.empty()) {
+      plan_.changes.push_back({drop_in_, old_drop_in_.has_value(), old_text, text});
+    } else if (!same) {
+      plan_.by_hand.push_back({drop_in_, reason + "; it must be", text});
+    }
     Import();
   }
 
@@ -361,6 +355,7 @@ class Planner {
 
   const ContainerdSetupOptions& options_;
   const std::string drop_in_;
+  std::optional<std::string> old_drop_in_;
   bool config_exists_ = false;
   int config_version_ = 2;
   std::vector<ContainerdFile> files_;  // config.toml first; without ours

@@ -176,6 +176,26 @@ TEST_CASE("setup containerd prints a diff first and writes then", "[cli][program
   CHECK(again["next"] == json({"stowage doctor"}));
 }
 
+TEST_CASE("setup containerd prints names that are no UTF-8", "[cli][program]") {
+  const testing::TemporaryDirectory etc;
+  REQUIRE_OK(MakeDirectories(etc.Join("\xff\x1b[2J")));
+  const std::string config = etc.Join("\xff\x1b[2J/config.toml");
+  REQUIRE_OK(WriteFileAtomically(config, "[plugins.cri]\n"));
+  std::vector<std::string> words = {
+      "setup",          "containerd",           "--dry-run",   "--config",
+      config,           "--certs-dir",          etc.Join("c"), "--stowage-config",
+      etc.Join("none"), "--containerd-version", "1.6.20"};
+  const Outcome text = Run(words, {});
+  CHECK(text.exit_code == 1);
+  CHECK(absl::StrContains(text.out, etc.Join("\xEF\xBF\xBD/config.toml: ")));
+  CHECK_FALSE(absl::StrContains(text.out, "\x1b"));
+  words.push_back("--json");
+  const Outcome object = Run(words, {});
+  CHECK(object.exit_code == 1);
+  CHECK(absl::StrContains(json::parse(object.out)["by_hand"][0]["path"].get<std::string>(),
+                          "\xEF\xBF\xBD"));
+}
+
 TEST_CASE("setup containerd ends with 1 when something is left to do", "[cli][program]") {
   const testing::TemporaryDirectory etc;
   REQUIRE_OK(WriteFileAtomically(etc.Join("config.toml"), "[plugins.cri]\n"));

@@ -130,9 +130,16 @@ TEST_CASE("doctor says what short names mean", "[doctor]") {
                   std::string(kOurs))},
            {"short-names-capabilities", Severity::kDanger, "resolve",
             hosts(docker + kOurs + "capabilities = [\"pull\"]\n")},
-           {"short-names-captive", Severity::kError, "not found",
+           {"hosts-unreadable", Severity::kDanger, "docker.io/hosts.toml: line 3",
+            [](NodeFacts& facts) {
+              facts.hosts["docker.io"].exists = true;
+              facts.hosts["docker.io"].readable = absl::InvalidArgumentError("line 3");
+            }},
+           {"short-names-captive", Severity::kError,
+            "write server = \"https://registry-1.docker.io\" into "
+            "/etc/containerd/certs.d/docker.io",
             hosts(std::string("server = \"http://127.0.0.1:5080\"\n") + kOurs)},
-           {"short-names-captive", Severity::kError, "docker.io",
+           {"short-names-captive", Severity::kError, "registry-1.docker.io\" into /etc",
             hosts("server = \"http://127.0.0.1:5080\"\n")},
            {"short-names-down", Severity::kDanger, "https://registry-1.docker.io right now",
             [&](NodeFacts& facts) {
@@ -153,6 +160,11 @@ TEST_CASE("doctor finds every config_path by which CRI reads no hosts.toml", "[d
            {"config-path-and-mirrors", Severity::kError, "registry.mirrors",
             [](NodeFacts& facts) {
               CriRegistry(facts)["mirrors"]["docker.io"]["endpoint"] = {"https://m"};
+            },
+            k17},
+           {"config-path-and-mirrors", Severity::kError, "registry.configs",
+            [](NodeFacts& facts) {
+              CriRegistry(facts)["configs"]["x.org"]["tls"]["ca_file"] = "/ca.pem";
             },
             k17},
            {"config-path-unset", Severity::kDanger, "registry.mirrors", [](NodeFacts& facts) {
@@ -365,13 +377,12 @@ TEST_CASE("doctor finds what the machine lacks", "[doctor]") {
             [](NodeFacts& facts) { facts.machine.nix_version = "2.3.16"; }},
            {"mount-max", Severity::kWarning, "fs.mount-max=400000",
             [](NodeFacts& facts) { facts.machine.mounts = 50001; }},
-           {"kernel-resend", Severity::kNote, "6.9", kernel(6, 8)},
            {"kernel-user-namespaces", Severity::kNote, "6.3", kernel(6, 2)},
            {"kernel-idmap", Severity::kNote, "5.12", kernel(5, 10)}})
     CheckCase(wrong);
   NodeFacts facts = HealthyNode();
   facts.machine.nix_version = "2.26.3";
-  facts.machine.kernel_minor = 9;
+  facts.machine.kernel_minor = 3;
   facts.machine.mounts = 50000;
   CHECK(CheckMachine(facts).empty());
 }
@@ -382,9 +393,9 @@ TEST_CASE("doctor names the worst first, and dependency confusion before all", "
   facts.machine.kernel_minor = 1;
   ProxyPlugin(facts).erase("exports");
   facts.hosts["nix.local"].exists = false;
-  CHECK(Ids(CheckNode(facts)) ==
-        std::vector<std::string>{"hosts-missing", "fuse-device", "exports-root-unset",
-                                 "short-names-off", "kernel-user-namespaces", "kernel-resend"});
+  CHECK(Ids(CheckNode(facts)) == std::vector<std::string>{"hosts-missing", "fuse-device",
+                                                          "exports-root-unset", "short-names-off",
+                                                          "kernel-user-namespaces"});
 }
 
 TEST_CASE("doctor judges nothing that it could not find out", "[doctor]") {

@@ -1,5 +1,13 @@
 #include "plugin/doctor/gather_containerd.h"
 
+#include <signal.h>
+#include <spawn.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <filesystem>
+
 #include "base/atomic_file.h"
 #include "base/directory.h"
 #include "tests/support/catch.h"
@@ -65,6 +73,49 @@ TEST_CASE("GatherContainerd without a daemon says so and reads the files", "[doc
   REQUIRE(facts.files.size() == 1);
   CHECK(StringIn(facts.config, {"root"}, "") == "/r");
   CHECK_FALSE(facts.changed_since_start);
+}
+
+// A copy of sleep(1) of another name, running.
+class Sleeper {
+ public:
+  explicit Sleeper(const std::string& program) {
+    std::filesystem::copy_file("/bin/sleep", program);
+    REQUIRE(::chmod(program.c_str(), 0755) == 0);
+    std::string name = "containerd";
+    std::string time = "60";
+    char* const words[] = {name.data(), time.data(), nullptr};
+    REQUIRE(::posix_spawn(&pid_, program.c_str(), nullptr, nullptr, words, nullptr) == 0);
+  }
+  ~Sleeper() {
+    ::kill(pid_, SIGKILL);
+    ::waitpid(pid_, nullptr, 0);
+  }
+  Sleeper(const Sleeper&) = delete;
+  Sleeper& operator=(const Sleeper&) = delete;
+  pid_t pid() const { return pid_; }
+
+ private:
+  pid_t pid_ = 0;
+};
+
+TEST_CASE("ContainerdProgram names no program but root's containerd", "[doctor][gather]") {
+  testing::TemporaryDirectory directory;
+  const std::string program = directory.Join("containerd");
+  const Sleeper daemon(program);
+  const Sleeper other(directory.Join("shim"));
+  CHECK(ContainerdProgram({daemon.pid(), 0, 0}) == (::getuid() == 0 ? program : "containerd"));
+  CHECK(ContainerdProgram({daemon.pid(), 1000, 1000}) == "containerd");
+  CHECK(ContainerdProgram({other.pid(), 0, 0}) == "containerd");
+  CHECK(ContainerdProgram({0, 0, 0}) == "containerd");
+  const mode_t mode = GENERATE(0775, 0757);
+  REQUIRE(::chmod(program.c_str(), mode) == 0);
+  CHECK(ContainerdProgram({daemon.pid(), 0, 0}) == "containerd");
+  REQUIRE(::chmod(program.c_str(), 0755) == 0);
+  if (::getuid() != 0) return;
+  REQUIRE(::chown(program.c_str(), 1000, 0) == 0);
+  CHECK(ContainerdProgram({daemon.pid(), 0, 0}) == "containerd");
+  REQUIRE(::unlink(program.c_str()) == 0);
+  CHECK(ContainerdProgram({daemon.pid(), 0, 0}) == "containerd");
 }
 
 }  // namespace

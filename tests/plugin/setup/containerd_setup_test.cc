@@ -6,6 +6,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "plugin/setup/apply_changes.h"
+#include "plugin/setup/hosts_toml.h"
 #include "plugin/setup/toml_json.h"
 #include "tests/plugin/setup/etc_directory.h"
 #include "tests/support/catch.h"
@@ -191,6 +192,30 @@ TEST_CASE("Setup does not replace a symbolic link", "[setup][containerd_setup]")
   CHECK(absl::StrContains(plan.by_hand[0].lines, "imports = ["));
 }
 
+TEST_CASE("Setup replaces a file of its own that nobody can read", "[setup][containerd_setup]") {
+  const EtcDirectory etc;
+  const bool imported = GENERATE(true, false);
+  if (imported) etc.Write(kConfig, "version = 2\nimports = [\"/etc/containerd/conf.d/*.toml\"]\n");
+  etc.Write(kDropIn, "version = 2\n[proxy_plugins\n");
+  SetUp(etc.Options("1.7.24"));
+  CHECK(absl::StrContains(etc.Read(kDropIn), "[proxy_plugins.stowage]"));
+  CHECK(etc.Read(std::string(kDropIn) + ".before-stowage") == "version = 2\n[proxy_plugins\n");
+}
+
+TEST_CASE("Setup does not replace its own file where that is a symbolic link",
+          "[setup][containerd_setup]") {
+  const EtcDirectory etc;
+  etc.Write(kConfig, "version = 2\nimports = [\"/etc/containerd/conf.d/*.toml\"]\n");
+  etc.Write("/etc/static/stowage.toml", "version = 2\n");
+  REQUIRE_OK(MakeDirectories(etc.Path("/etc/containerd/conf.d")));
+  REQUIRE(::symlink(etc.Path("/etc/static/stowage.toml").c_str(), etc.Path(kDropIn).c_str()) == 0);
+  const ContainerdSetupPlan plan = Plan(etc.Options("1.7.24"));
+  REQUIRE(plan.by_hand.size() == 1);
+  CHECK(plan.by_hand[0].path == etc.Path(kDropIn));
+  CHECK(absl::StrContains(plan.by_hand[0].reason, "symbolic link"));
+  CHECK(absl::StrContains(plan.by_hand[0].lines, "[proxy_plugins.stowage]"));
+}
+
 TEST_CASE("Setup finds a file that is read after ours and says otherwise",
           "[setup][containerd_setup]") {
   const EtcDirectory etc;
@@ -235,6 +260,53 @@ TEST_CASE("Setup adds us before the mirrors of docker.io", "[setup][containerd_s
   CHECK(absl::EndsWith(etc.Read(path), mirror));
 }
 
+TEST_CASE("Setup does not hide what has held for docker.io", "[setup][containerd_setup]") {
+  const std::string mirror = "[host.\"https://mirror.gcr.io\"]\n";
+  const EtcDirectory etc;
+  // 1.7 divides the list; 2.1 does not, but is told the first of it.
+  ContainerdSetupOptions options = etc.Options(GENERATE(as<std::string>(), "1.7.24", "2.1.9"));
+  options.certs_directory = "";
+  options.short_names = true;
+  etc.Write(kConfig,
+            "version = 2\n[plugins.\"io.containerd.grpc.v1.cri\".registry]\n"
+            "  config_path = \"/etc/a:/etc/b\"\n");
+  const std::string source = GENERATE(as<std::string>(), "/etc/a/_default/hosts.toml",
+                                      "/etc/b/docker.io/hosts.toml", "/etc/b/_default/hosts.toml");
+  etc.Write(source, mirror);
+  const ContainerdSetupPlan plan = Plan(options);
+  REQUIRE_FALSE(plan.notes.empty());
+  CHECK(absl::StrContains(plan.notes.back(), etc.Path(source)));
+  SetUp(options);
+  const auto file = ParseHostsFile(etc.Read("/etc/a/docker.io/hosts.toml"), "hosts.toml");
+  REQUIRE_OK(file);
+  REQUIRE(file->hosts.size() == 2);
+  CHECK(file->hosts[0].url == "http://127.0.0.1:5080");
+  CHECK(file->hosts[1].url == "https://mirror.gcr.io");
+  CHECK(etc.Read(source) == mirror);
+}
+
+TEST_CASE("Setup leaves it to people where docker.io's settings cannot be copied",
+          "[setup][containerd_setup]") {
+  auto [file, text, reason] = GENERATE(table<std::string, std::string, std::string>(
+      {{"_default/hosts.toml", "[host.'https://m']\nclient = [['/c', 'k']]\n", "relative paths"},
+       {"_default/hosts.toml", "host.'https://m'.capabilities = ['pull']\n", "cannot be put"},
+       {"_default/hosts.toml", "server = \n", "hosts.toml:1:"},
+       {"_default/hosts.toml", "# DO NOT EDIT\n", "DO NOT EDIT"},
+       {"_default/ca.crt", "", "certificates in"},
+       {"docker.io/client.cert", "", "certificates in"}}));
+  const EtcDirectory etc;
+  etc.Write("/etc/containerd/certs.d/" + file, text);
+  ContainerdSetupOptions options = etc.Options("2.1.9");
+  options.short_names = true;
+  const ContainerdSetupPlan plan = Plan(options);
+  REQUIRE(plan.by_hand.size() == 1);
+  INFO(plan.by_hand[0].reason);
+  CHECK(plan.by_hand[0].path == etc.Path("/etc/containerd/certs.d/docker.io/hosts.toml"));
+  CHECK(absl::StrContains(plan.by_hand[0].reason, reason));
+  CHECK(absl::StrContains(plan.by_hand[0].lines, "[host.\"http://127.0.0.1:5080\"]"));
+  for (const FileChange& change : plan.changes) CHECK(change.path != plan.by_hand[0].path);
+}
+
 TEST_CASE("Setup refuses a containerd that Stowage is not made for", "[setup][containerd_setup]") {
   const EtcDirectory etc;
   const auto plan = PlanContainerdSetup(etc.Options("1.5.9"));
@@ -261,6 +333,22 @@ TEST_CASE("ApplyChanges keeps mode and old texts, and notices a change meanwhile
   CHECK(absl::IsAborted(ApplyChanges({{path, true, "2", "4"}}).status()));
   CHECK(absl::IsAborted(ApplyChanges({{path, false, "", "4"}}).status()));
   CHECK(etc.Read("/etc/f") == "3");
+}
+
+TEST_CASE("ApplyChanges that fails says what it has written", "[setup][apply_changes]") {
+  const EtcDirectory etc;
+  etc.Write("/etc/a", "1");
+  etc.Write("/etc/c", "other");
+  const absl::Status error = ApplyChanges({{etc.Path("/etc/a"), true, "1", "2"},
+                                           {etc.Path("/etc/b"), false, "", "2"},
+                                           {etc.Path("/etc/c"), true, "1", "2"}})
+                                 .status();
+  CHECK(absl::IsAborted(error));
+  const std::string text = etc.Anonymous(std::string(error.message()));
+  INFO(text);
+  CHECK(absl::StrContains(text, "write /etc/c: "));
+  CHECK(absl::StrContains(text, "already written: /etc/a (old text: /etc/a.before-stowage)"));
+  CHECK(absl::StrContains(text, "already written: /etc/b (new)"));
 }
 
 }  // namespace
