@@ -41,10 +41,18 @@ struct Header {
   std::array<char, 4096> mount_point;  // zero-terminated
 };
 static_assert(sizeof(Header) <= kSessionHeaderBytes);
+// What is written later lies in one page: a process killed while it writes to more may leave some
+// of them unwritten.
+static_assert(offsetof(Header, reply) + sizeof(Header::reply) <= 4096);
 
 template <size_t N>
 bool Fits(absl::string_view text, const std::array<char, N>&) {
   return text.size() < N;
+}
+
+template <typename T>
+absl::string_view BytesOf(const T& value) {
+  return absl::string_view(reinterpret_cast<const char*>(&value), sizeof value);
 }
 
 absl::Status CheckVersion(const Header& header) {
@@ -68,10 +76,24 @@ absl::StatusOr<SavedSession> SavedSession::Create(const std::string& mount_point
   if (!session.memfd_) return absl::ErrnoToStatus(errno, "create a memfd for the saved session");
   if (::ftruncate(session.memfd_.get(), kSessionBytes) != 0)
     return absl::ErrnoToStatus(errno, "give the saved session its size");
+  Header header{};
+  if (!Fits(init_request, header.request) || !Fits(device, header.device) ||
+      !Fits(mount_point, header.mount_point))
+    return absl::InvalidArgumentError(absl::StrCat("save the session: a message of ",
+                                                   init_request.size(), " bytes and a place of ",
+                                                   mount_point.size(), " bytes do not fit"));
+  header.magic = kMagic;
+  header.version = kVersion;
+  header.oldest_reader = kOldestReader;
+  header.request_size = static_cast<uint32_t>(init_request.size());
+  std::memcpy(header.request.data(), init_request.data(), init_request.size());
+  std::memcpy(header.device.data(), device.data(), device.size());
+  std::memcpy(header.mount_point.data(), mount_point.data(), mount_point.size());
+  STOWAGE_RETURN_IF_ERROR(session.WriteAt(0, BytesOf(header)));
+  session.version_ = kVersion;
   session.mount_point_ = mount_point;
   session.device_ = device;
   session.init_request_ = std::string(init_request);
-  STOWAGE_RETURN_IF_ERROR(session.Stamp());
   return session;
 }
 
@@ -99,33 +121,28 @@ absl::StatusOr<SavedSession> SavedSession::Adopt(UniqueFd memfd) {
 }
 
 absl::Status SavedSession::SaveInitReply(absl::string_view init_reply) {
+  if (init_reply.size() >= sizeof(Header::reply))
+    return absl::InvalidArgumentError(
+        absl::StrCat("save a FUSE_INIT reply of ", init_reply.size(), " bytes: too long"));
+  // The size last: without it there is no reply.
+  const auto size = static_cast<uint32_t>(init_reply.size());
+  STOWAGE_RETURN_IF_ERROR(WriteAt(offsetof(Header, reply), init_reply));
+  STOWAGE_RETURN_IF_ERROR(WriteAt(offsetof(Header, reply_size), BytesOf(size)));
   init_reply_ = std::string(init_reply);
-  return Write();
+  return absl::OkStatus();
 }
 
 absl::Status SavedSession::Stamp() {
+  static_assert(offsetof(Header, oldest_reader) == offsetof(Header, version) + sizeof kVersion);
+  const std::array<uint32_t, 2> versions = {kVersion, kOldestReader};
+  STOWAGE_RETURN_IF_ERROR(WriteAt(offsetof(Header, version), BytesOf(versions)));
   version_ = kVersion;
-  return Write();
+  return absl::OkStatus();
 }
 
-absl::Status SavedSession::Write() const {
-  Header header{};
-  if (!Fits(init_request_, header.request) || !Fits(init_reply_, header.reply) ||
-      !Fits(device_, header.device) || !Fits(mount_point_, header.mount_point))
-    return absl::InvalidArgumentError(absl::StrCat(
-        "save the session: messages of ", init_request_.size(), " and ", init_reply_.size(),
-        " bytes and a place of ", mount_point_.size(), " bytes do not fit"));
-  header.magic = kMagic;
-  header.version = kVersion;
-  header.oldest_reader = kOldestReader;
-  header.request_size = static_cast<uint32_t>(init_request_.size());
-  header.reply_size = static_cast<uint32_t>(init_reply_.size());
-  std::memcpy(header.request.data(), init_request_.data(), init_request_.size());
-  std::memcpy(header.reply.data(), init_reply_.data(), init_reply_.size());
-  std::memcpy(header.device.data(), device_.data(), device_.size());
-  std::memcpy(header.mount_point.data(), mount_point_.data(), mount_point_.size());
-  // One write at one place: a process killed here leaves the old header or the new one.
-  if (::pwrite(memfd_.get(), &header, sizeof header, 0) != sizeof header)
+absl::Status SavedSession::WriteAt(size_t place, absl::string_view bytes) const {
+  if (::pwrite(memfd_.get(), bytes.data(), bytes.size(), static_cast<off_t>(place)) !=
+      static_cast<ssize_t>(bytes.size()))
     return absl::ErrnoToStatus(errno, "write the saved session");
   return absl::OkStatus();
 }

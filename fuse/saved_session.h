@@ -25,9 +25,10 @@ inline constexpr size_t kSessionBytes = kSessionHeaderBytes + kSessionSlots * kS
 // (fuse/request_slots.h). Kept in a memfd that keeper and worker hold, and the service manager.
 //
 // The header names the version that wrote it and the oldest version that can read it, so that
-// either of two neighbouring programs can go on where the other stopped. One writer at a time; not
-// thread-safe. The object keeps the only descriptor of its process: closing another one would give
-// up the process's role (fuse/session_role.h).
+// either of two neighbouring programs can go on where the other stopped. After Create, keeper and
+// worker each write only their own fields, whatever the other does. Not thread-safe. The object
+// keeps the only descriptor of its process: closing another one would give up the process's role
+// (fuse/session_role.h).
 class SavedSession {
  public:
   // A new memfd. mount_point, device: as FuseMount has them.
@@ -53,7 +54,7 @@ class SavedSession {
 
  private:
   SavedSession() = default;
-  absl::Status Write() const;
+  absl::Status WriteAt(size_t place, absl::string_view bytes) const;
 
   UniqueFd memfd_;
   uint32_t version_ = 0;

@@ -39,6 +39,20 @@ TEST_CASE("a saved session is what its next owner finds", "[fuse][saved_session]
   CHECK(second->device() == "0:53");
 }
 
+TEST_CASE("a keeper that stamps the session keeps what its worker saved meanwhile",
+          "[fuse][saved_session]") {
+  auto keeper = Create("request");
+  REQUIRE_OK(keeper);
+  auto worker = SavedSession::Adopt(Duplicate(keeper->fd()));
+  REQUIRE_OK(worker);
+  REQUIRE_OK(worker->SaveInitReply("reply"));
+  CHECK(absl::IsInvalidArgument(worker->SaveInitReply(std::string(1024, 'x'))));
+  REQUIRE_OK(keeper->Stamp());
+  const auto later = SavedSession::Adopt(Duplicate(keeper->fd()));
+  REQUIRE_OK(later);
+  CHECK(later->init_reply() == "reply");
+}
+
 TEST_CASE("a saved session that is none is refused", "[fuse][saved_session]") {
   CHECK(absl::IsInvalidArgument(Create(std::string(5000, 'x')).status()));
   CHECK(absl::IsInvalidArgument(
