@@ -35,13 +35,10 @@ absl::StatusOr<UniqueFd> OpenDirectory(const std::string& path, absl::string_vie
   return fd;
 }
 
-// With a copy in the service manager, keeper and worker can both be killed.
-void StoreDescriptors(const ServerOptions& options, int fuse_fd, int session_fd,
-                      const LogFunction& log) {
-  // In this order: whoever finds the first has the second too.
-  absl::Status status = StoreDescriptor(options.notify_socket, kStoredSessionName, session_fd);
-  if (status.ok()) status = StoreDescriptor(options.notify_socket, kStoredFuseName, fuse_fd);
-  WarnUnlessOk(status, "descriptors_not_stored", log);
+absl::Status StoreDescriptors(const ServerOptions& options, int fuse_fd, int session_fd) {
+  // In this order: whoever finds the second has the first too.
+  STOWAGE_RETURN_IF_ERROR(StoreDescriptor(options.notify_socket, kStoredSessionName, session_fd));
+  return StoreDescriptor(options.notify_socket, kStoredFuseName, fuse_fd);
 }
 
 void ForgetStoredDescriptors(const ServerOptions& options, const LogFunction& log) {
@@ -61,17 +58,13 @@ absl::Status DisplaceKeeper(int session_fd, const LogFunction& log) {
   return AwaitRole(session_fd, SessionRole::kKeeper, kRolePatience);
 }
 
-// For both ways to take over a mount that is there. From here on nothing may end it but the end
-// that was asked for.
-absl::Status TakeOver(const ServerOptions& options, ServerDescriptors descriptors,
-                      SavedSession saved, bool replace_worker, UniqueFd signals,
-                      std::function<void()> on_serving, const LogFunction& log) {
-  STOWAGE_RETURN_IF_ERROR(saved.Stamp());
-  FuseMount mount = {saved.mount_point(), saved.device()};
-  KeeperLoop loop(options,
-                  {std::move(descriptors), std::move(saved), std::move(mount), std::move(signals),
-                   std::move(on_serving)},
-                  log);
+// For both ways to take over a mount that is there; fills in parts.mount. From here on nothing may
+// end it but the end that was asked for.
+absl::Status TakeOver(const ServerOptions& options, KeeperLoop::Parts parts, bool replace_worker,
+                      const LogFunction& log) {
+  STOWAGE_RETURN_IF_ERROR(parts.saved.Stamp());
+  parts.mount = {parts.saved.mount_point(), parts.saved.device()};
+  KeeperLoop loop(options, std::move(parts), log);
   STOWAGE_RETURN_IF_ERROR(loop.worker().AdoptHolder().status());
   if (replace_worker) loop.worker().Kill();
   const absl::Status status = loop.KeepUntilEnd();
@@ -79,34 +72,43 @@ absl::Status TakeOver(const ServerOptions& options, ServerDescriptors descriptor
   return status;
 }
 
-absl::Status MountAndKeep(const ServerOptions& options, ServerDescriptors descriptors,
-                          UniqueFd signals, std::function<void()> on_serving,
+absl::StatusOr<SavedSession> SaveSession(const NewFuseMount& made) {
+  STOWAGE_ASSIGN_OR_RETURN(const std::string init_request, ReadInitRequest(made.fd.get()));
+  STOWAGE_ASSIGN_OR_RETURN(
+      SavedSession saved,
+      SavedSession::Create(made.mount.mount_point, made.mount.device, init_request));
+  STOWAGE_RETURN_IF_ERROR(AwaitRole(saved.fd(), SessionRole::kKeeper, absl::ZeroDuration()));
+  return saved;
+}
+
+// What a keeper has before it has a mount.
+struct Beginning {
+  ServerDescriptors descriptors;
+  UniqueFd signals;
+  std::function<void()> on_serving;
+};
+
+absl::Status MountAndKeep(const ServerOptions& options, Beginning beginning,
                           const LogFunction& log) {
   STOWAGE_ASSIGN_OR_RETURN(NewFuseMount made, MountFuse(options.mount_point, log));
-  const FuseMount mount = made.mount;
   // From here on every way out has to end the mount.
-  const auto save = [&]() -> absl::StatusOr<SavedSession> {
-    STOWAGE_ASSIGN_OR_RETURN(const std::string init_request, ReadInitRequest(made.fd.get()));
-    STOWAGE_ASSIGN_OR_RETURN(SavedSession saved,
-                             SavedSession::Create(mount.mount_point, mount.device, init_request));
-    STOWAGE_RETURN_IF_ERROR(AwaitRole(saved.fd(), SessionRole::kKeeper, absl::ZeroDuration()));
-    return saved;
-  };
-  absl::StatusOr<SavedSession> saved = save();
+  absl::StatusOr<SavedSession> saved = SaveSession(made);
   if (!saved.ok()) {
-    (void)EndFuseMount(mount, made.fd.get());
+    (void)EndFuseMount(made.mount, made.fd.get());
     return saved.status();
   }
-  StoreDescriptors(options, made.fd.get(), saved->fd(), log);
-  descriptors.fuse = std::move(made.fd);
-  KeeperLoop loop(
-      options,
-      {std::move(descriptors), *std::move(saved), mount, std::move(signals), std::move(on_serving)},
-      log);
+  const auto store = [&options, fuse_fd = made.fd.get(), session_fd = saved->fd()] {
+    return StoreDescriptors(options, fuse_fd, session_fd);
+  };
+  beginning.descriptors.fuse = std::move(made.fd);
+  KeeperLoop loop(options,
+                  {std::move(beginning.descriptors), *std::move(saved), made.mount,
+                   std::move(beginning.signals), std::move(beginning.on_serving), store},
+                  log);
   absl::Status status = loop.worker().Start();
   if (status.ok()) status = loop.AwaitServing();
   if (status.ok()) {
-    WarnUnlessOk(SetReadAhead(mount, kReadAheadKib), "read_ahead_not_set", log);
+    WarnUnlessOk(SetReadAhead(made.mount, kReadAheadKib), "read_ahead_not_set", log);
     status = loop.KeepUntilEnd();
   } else {
     (void)loop.End();
@@ -117,25 +119,23 @@ absl::Status MountAndKeep(const ServerOptions& options, ServerDescriptors descri
 
 }  // namespace
 
-absl::Status RunKeeper(const ServerOptions& options, const std::string& state_directory,
-                       const std::string& store_directory, StoredDescriptors stored,
-                       const std::function<void(const std::string& mount_point)>& on_serving,
-                       const LogFunction& log) {
+absl::Status RunKeeper(const ServerOptions& options, KeeperStart start, const LogFunction& log) {
   ServerDescriptors descriptors;
   STOWAGE_ASSIGN_OR_RETURN(
       descriptors.state_directory,
-      OpenDirectory(state_directory, "state directory (--state; stowaged makes it)"));
+      OpenDirectory(start.state_directory, "state directory (--state; stowaged makes it)"));
   STOWAGE_ASSIGN_OR_RETURN(
       descriptors.store_directory,
-      OpenDirectory(store_directory, "Nix store (--store; is Nix installed?)"));
+      OpenDirectory(start.store_directory, "Nix store (--store; is Nix installed?)"));
   STOWAGE_ASSIGN_OR_RETURN(UniqueFd signals, TakeSignals());
   (void)::chdir("/");  // never inside a mount
   ServerOptions resolved = options;
   STOWAGE_ASSIGN_OR_RETURN(resolved.mount_point, ResolveMountPoint(options.mount_point));
   const auto announce = [&] {
     WarnUnlessOk(NotifyServiceManager(options.notify_socket, "READY=1"), "notify_failed", log);
-    on_serving(resolved.mount_point);
+    start.on_serving(resolved.mount_point);
   };
+  StoredDescriptors stored = std::move(start.stored);
   if (stored.fuse && stored.session && IsConnected(stored.fuse.get())) {
     STOWAGE_ASSIGN_OR_RETURN(SavedSession saved, SavedSession::Adopt(std::move(stored.session)));
     STOWAGE_RETURN_IF_ERROR(DisplaceKeeper(saved.fd(), log));
@@ -146,12 +146,13 @@ absl::Status RunKeeper(const ServerOptions& options, const std::string& state_di
                                            " error=\"it is in use; stop the service to move it\""));
     resolved.mount_point = saved.mount_point();
     descriptors.fuse = std::move(stored.fuse);
-    return TakeOver(resolved, std::move(descriptors), std::move(saved), /*replace_worker=*/true,
-                    std::move(signals), announce, log);
+    return TakeOver(
+        resolved, {std::move(descriptors), std::move(saved), {}, std::move(signals), announce, {}},
+        /*replace_worker=*/true, log);
   }
   stored = StoredDescriptors();
   ForgetStoredDescriptors(options, log);
-  return MountAndKeep(resolved, std::move(descriptors), std::move(signals), announce, log);
+  return MountAndKeep(resolved, {std::move(descriptors), std::move(signals), announce}, log);
 }
 
 absl::Status RunAdoptingKeeper(const ServerOptions& options, ServerDescriptors descriptors,
@@ -160,8 +161,9 @@ absl::Status RunAdoptingKeeper(const ServerOptions& options, ServerDescriptors d
   STOWAGE_ASSIGN_OR_RETURN(SavedSession saved, SavedSession::Adopt(std::move(descriptors.session)));
   STOWAGE_ASSIGN_OR_RETURN(const bool taken, TakeRole(saved.fd(), SessionRole::kKeeper));
   if (!taken) return absl::OkStatus();
-  return TakeOver(options, std::move(descriptors), std::move(saved), replace_worker,
-                  std::move(signals), nullptr, log);
+  return TakeOver(options,
+                  {std::move(descriptors), std::move(saved), {}, std::move(signals), {}, {}},
+                  replace_worker, log);
 }
 
 absl::Status CheckSession(UniqueFd session) {

@@ -24,14 +24,18 @@ struct StoredDescriptors {
 inline constexpr char kStoredFuseName[] = "stowage-fuse";
 inline constexpr char kStoredSessionName[] = "stowage-session";
 
-// Mounts, or takes over the mount of `stored` with a worker of this program, and keeps it.
-// state_directory and store_directory are absolute. on_serving: called once, with the mount's
-// place, when requests are being served. Errors: what kept it from mounting or its first worker
-// from serving; each says what to do, and no new mount is left. Or that the mount was given up.
-absl::Status RunKeeper(const ServerOptions& options, const std::string& state_directory,
-                       const std::string& store_directory, StoredDescriptors stored,
-                       const std::function<void(const std::string& mount_point)>& on_serving,
-                       const LogFunction& log);
+struct KeeperStart {
+  std::string state_directory;  // absolute
+  std::string store_directory;  // absolute
+  StoredDescriptors stored;
+  // Called once, with the mount's place, when requests are being served.
+  std::function<void(const std::string& mount_point)> on_serving;
+};
+
+// Mounts, or takes over the mount of `stored` with a worker of this program, and keeps it. Errors:
+// what kept it from mounting or its first worker from serving; each says what to do, and no new
+// mount is left. Or that the mount was given up.
+absl::Status RunKeeper(const ServerOptions& options, KeeperStart start, const LogFunction& log);
 
 // Keeps a mount that is there: started by its worker, or executed by its keeper, whose program was
 // replaced (replace_worker). Does nothing and returns OK if another keeper is there.

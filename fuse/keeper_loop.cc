@@ -22,6 +22,7 @@ namespace {
 
 constexpr absl::Duration kReadyPatience = absl::Seconds(30);
 constexpr absl::Duration kEndPatience = absl::Seconds(2);
+constexpr absl::Duration kBetweenStores = absl::Seconds(1);
 constexpr absl::Duration kCheckPatience = absl::Seconds(10);
 
 // Rounded up: a wait that ends too early would be repeated many times.
@@ -52,8 +53,11 @@ KeeperLoop::KeeperLoop(const ServerOptions& options, Parts parts, const LogFunct
       mount_(std::move(parts.mount)),
       signals_(std::move(parts.signals)),
       on_serving_(std::move(parts.on_serving)),
+      store_descriptors_(std::move(parts.store_descriptors)),
       log_(log),
-      worker_(options_, descriptors_, saved_.fd(), log_) {}
+      worker_(options_, descriptors_, saved_.fd(), log_) {
+  StoreDescriptors();
+}
 
 absl::Status KeeperLoop::AwaitServing() {
   const absl::Duration deadline = MonotonicTime() + kReadyPatience;
@@ -72,11 +76,27 @@ void KeeperLoop::UpdateWorker() {
   if (worker_.serving() && on_serving_ != nullptr) std::exchange(on_serving_, nullptr)();
 }
 
+// With a copy in the service manager, keeper and worker can both be killed. Without one its next
+// keeper would only find a mount that is alive.
+void KeeperLoop::StoreDescriptors() {
+  if (store_descriptors_ == nullptr || MonotonicTime() < next_store_) return;
+  const absl::Status status = store_descriptors_();
+  if (status.ok()) {
+    store_descriptors_ = nullptr;
+    return;
+  }
+  if (next_store_ == absl::ZeroDuration())  // the first of many
+    log_(LogLevel::kWarning,
+         absl::StrCat("descriptors_not_stored error=\"", status.ToString(), "; trying again\""));
+  next_store_ = MonotonicTime() + kBetweenStores;
+}
+
 int KeeperLoop::Wait() {
   absl::Duration timeout = absl::InfiniteDuration();
   const absl::Duration limit = absl::Seconds(options_.give_up_after_seconds);
   if (!worker_.serving()) timeout = limit - worker_.UnservedFor();
   if (!worker_.running()) timeout = std::min(timeout, worker_.next_start() - MonotonicTime());
+  if (store_descriptors_ != nullptr) timeout = std::min(timeout, next_store_ - MonotonicTime());
   std::array<pollfd, 3> waiting = {{{signals_.get(), POLLIN, 0},
                                     {worker_.ended_fd(), POLLIN, 0},
                                     {worker_.ready_fd(), POLLIN, 0}}};
@@ -97,6 +117,7 @@ absl::Status KeeperLoop::KeepUntilEnd() {
       return End();
     }
     if (signal == SIGHUP) ReplaceProgram();
+    StoreDescriptors();
     UpdateWorker();
     if (!worker_.running() && !IsConnected(descriptors_.fuse.get())) {
       log_(LogLevel::kInfo, "ending reason=unmounted");

@@ -24,6 +24,9 @@ class KeeperLoop {
     FuseMount mount;
     UniqueFd signals;
     std::function<void()> on_serving;  // called when a worker serves for the first time
+    // Gives the service manager its copies of the descriptors; tried again and again until it
+    // succeeds. Null: it has them, or there is none.
+    std::function<absl::Status()> store_descriptors;
   };
 
   // Borrows options and log.
@@ -45,6 +48,8 @@ class KeeperLoop {
   // to do.
   int Wait();
   void UpdateWorker();
+  // Tries it if it is time to.
+  void StoreDescriptors();
   void ReplaceProgram();
   absl::Status CheckNewProgram() const;
   absl::Status GiveUp();
@@ -55,6 +60,8 @@ class KeeperLoop {
   const FuseMount mount_;
   const UniqueFd signals_;
   std::function<void()> on_serving_;
+  std::function<absl::Status()> store_descriptors_;  // null once they are stored
+  absl::Duration next_store_ = absl::ZeroDuration();
   const LogFunction& log_;
   WorkerSupervisor worker_;
 };

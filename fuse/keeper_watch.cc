@@ -12,7 +12,7 @@
 namespace stowage {
 namespace {
 
-// systemd starts a service again after 100 ms, unless it is told otherwise (RestartSec=).
+// Longer than RestartSec= of deploy/systemd/stowage-fuse.service.in and the start itself.
 constexpr absl::Duration kServiceManagerTime = absl::Seconds(3);
 constexpr absl::Duration kAfterFailedStart = absl::Seconds(1);
 constexpr absl::Duration kBetweenLooks = absl::Milliseconds(50);
@@ -22,6 +22,7 @@ constexpr absl::Duration kBetweenLooks = absl::Milliseconds(50);
 KeeperWatch::KeeperWatch(const ServerOptions& options, const ServerDescriptors& descriptors,
                          int session_fd, const LogFunction& log)
     : options_(options), descriptors_(descriptors), session_fd_(session_fd), log_(log) {
+  StartAfter(absl::ZeroDuration());
   FindOrStart();
 }
 
@@ -34,11 +35,14 @@ void KeeperWatch::Update() {
     if (!AwaitEnd(keeper_, absl::ZeroDuration())) return;
     log_(LogLevel::kWarning, absl::StrCat("keeper_ended pid=", keeper_.pid));
     back_off_.Ended(MonotonicTime() - found_at_);
-    start_at_ = MonotonicTime() +
-                (options_.notify_socket.empty() ? back_off_.pause() : kServiceManagerTime);
+    StartAfter(back_off_.pause());
     keeper_ = WatchedProcess();
   }
   FindOrStart();
+}
+
+void KeeperWatch::StartAfter(absl::Duration pause) {
+  start_at_ = MonotonicTime() + (options_.notify_socket.empty() ? pause : kServiceManagerTime);
 }
 
 void KeeperWatch::FindOrStart() {

@@ -26,6 +26,8 @@ class KeeperWatch {
   void Update();
 
  private:
+  // Sets start_at_: after a pause, or when a service manager's own keeper is overdue.
+  void StartAfter(absl::Duration pause);
   void FindOrStart();
   absl::StatusOr<WatchedProcess> Start() const;
 

@@ -158,8 +158,9 @@ int RunForPeople(int argc, char** argv) {
     std::printf("mounted at %s\n", mount_point.c_str());
     (void)std::fflush(stdout);  // whoever waits for the line may have gone
   };
-  return Report(stowage::RunKeeper(options, absolute(state_directory), absolute(store_directory),
-                                   std::move(stored), announce, Log));
+  return Report(stowage::RunKeeper(
+      options, {absolute(state_directory), absolute(store_directory), std::move(stored), announce},
+      Log));
 }
 
 // Asked by the keeper that this program is to replace: exit code 0 if it can.

@@ -144,24 +144,49 @@ TEST_CASE("a missing directory is named, and nothing is mounted", "[integration]
   CHECK(::access(place.c_str(), F_OK) == -1);
 }
 
-TEST_CASE("systemd is told when requests are being served", "[integration][fuse]") {
-  StoreTree directory;
+// A service manager's $NOTIFY_SOCKET.
+UniqueFd NotifySocket(const std::string& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
-  const std::string path = directory.root() + "/notify";
   REQUIRE(path.size() < sizeof address.sun_path);
   std::memcpy(address.sun_path, path.data(), path.size());
-  const UniqueFd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  UniqueFd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   REQUIRE(::bind(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
+  return socket;
+}
+
+// "": nothing was said.
+std::string NextMessage(const UniqueFd& socket) {
+  char message[64] = "";
+  return ::recv(socket.get(), message, sizeof message - 1, 0) > 0 ? message : "";
+}
+
+TEST_CASE("what a service manager could not be given is given as soon as it can be",
+          "[integration][fuse]") {
+  StoreTree directory;
+  const std::string path = directory.root() + "/notify";
+  testing::FuseServerOptions options;
+  options.environment = {"NOTIFY_SOCKET=" + path};
+  const LivingStore living(options);
+  CHECK(absl::StrContains(living.server->Log(), "descriptors_not_stored"));
+  const UniqueFd socket = NotifySocket(path);
+  std::string said;
+  CHECK(Eventually([&] {
+    absl::StrAppend(&said, NextMessage(socket), "\n");
+    return absl::StrContains(said, "FDNAME=stowage-session") &&
+           absl::StrContains(said, "FDNAME=stowage-fuse");
+  }));
+}
+
+TEST_CASE("systemd is told when requests are being served", "[integration][fuse]") {
+  StoreTree directory;
+  const std::string path = directory.root() + "/notify";
+  const UniqueFd socket = NotifySocket(path);
   testing::FuseServerOptions options;
   options.environment = {"NOTIFY_SOCKET=" + path};
   const LivingStore living(options);
   std::vector<std::string> messages;
-  for (ssize_t size = 0; size >= 0;) {
-    char message[64] = "";
-    size = ::recv(socket.get(), message, sizeof message - 1, 0);
-    if (size >= 0) messages.emplace_back(message);
-  }
+  for (std::string message; !(message = NextMessage(socket)).empty();) messages.push_back(message);
   REQUIRE(!messages.empty());
   CHECK(messages.back() == "READY=1");
 }
