@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -23,6 +24,8 @@
 #include "absl/time/clock.h"
 #include "base/directory.h"
 #include "base/file.h"
+#include "fuse/request_slots.h"
+#include "fuse/saved_session.h"
 #include "fuse/session_role.h"
 #include "tests/fuse/living_store.h"
 #include "tests/fuse/mount_readers.h"
@@ -61,9 +64,9 @@ int Replayed(const FuseServer& server) {
 }
 
 // Kills, and checks that nobody noticed and nothing is left over. kill_once: returns once the
-// killed have successors.
-void KillUnderReaders(LivingStore& living, const std::string& what, int kills,
-                      const std::function<void(const FuseServer&)>& kill_once) {
+// killed have successors. Returns how many requests were replayed.
+int KillUnderReaders(LivingStore& living, const std::string& what, int kills,
+                     const std::function<void(const FuseServer&)>& kill_once) {
   const FuseServer& server = *living.server;
   kill_once(server);  // the first has what it inherited from the test
   SleepMs(200);       // until nothing is under way
@@ -92,6 +95,7 @@ void KillUnderReaders(LivingStore& living, const std::string& what, int kills,
   CHECK(living.server->WaitForStarted() >= 0);
   CHECK(Eventually([&] { return server.Processes().empty(); }));
   CHECK_FALSE(server.IsMounted());
+  return replayed;
 }
 
 void Kill(pid_t pid) {
@@ -128,10 +132,13 @@ FuseServerOptions Options(bool resend, bool service_manager) {
 }
 
 TEST_CASE("SIGKILLs of the worker cost readers no error", "[integration][fuse]") {
-  const bool resend = GENERATE(true, false);
-  LivingStore living(Options(resend, false));
-  KillUnderReaders(living, absl::StrCat("worker, RESEND ", resend ? "on" : "off"), Kills(),
-                   KillWorker);
+  int replayed = 0;
+  for (const bool resend : {true, false}) {
+    LivingStore living(Options(resend, false));
+    replayed += KillUnderReaders(living, absl::StrCat("worker, RESEND ", resend ? "on" : "off"),
+                                 Kills(), KillWorker);
+  }
+  CHECK(replayed > 0);
 }
 
 TEST_CASE("SIGKILLs of the keeper cost readers no error", "[integration][fuse]") {
@@ -162,19 +169,49 @@ TEST_CASE("with a service manager, SIGKILLs of the keeper cost readers no error"
   KillUnderReaders(living, "keeper, service manager", (Kills() + 3) / 4, KillKeeper);
 }
 
+// The keeper's saved session, opened once more: another open file, so that closing it here gives up
+// no role of the keeper.
+UniqueFd OpenSession(pid_t keeper) {
+  const auto names = ListDirectory(absl::StrCat("/proc/", keeper, "/fd"));
+  REQUIRE_OK(names);
+  for (const std::string& name : *names) {
+    const std::string path = absl::StrCat("/proc/", keeper, "/fd/", name);
+    const auto target = ReadLinkAt(AT_FDCWD, path);
+    if (target.ok() && absl::StrContains(*target, "stowage-fuse-session"))
+      return UniqueFd(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+  }
+  FAIL("the keeper has no saved session");
+  return UniqueFd();
+}
+
+// Whether every thread of a process is stopped (proc_pid_stat(5)).
+bool IsStopped(pid_t pid) {
+  const std::string tasks = absl::StrCat("/proc/", pid, "/task");
+  const auto threads = ListDirectory(tasks);
+  REQUIRE_OK(threads);
+  for (const std::string& thread : *threads) {
+    const auto stat = ReadFile(absl::StrCat(tasks, "/", thread, "/stat"));
+    if (!stat.ok() || !absl::StrContains(*stat, ") T ")) return false;
+  }
+  return true;
+}
+
 // A server whose store hangs for as long as another server is stopped.
 class HangingStore {
  public:
-  HangingStore() : lower(Options(false, false)), mount_point(upper.root() + "/mnt") {
+  explicit HangingStore(bool resend = false)
+      : lower(Options(false, false)), mount_point(upper.root() + "/mnt") {
     upper.File("bbb-file/here", "found at once");
     // Indexed below the real store; served from below the lower mount.
     REQUIRE_OK(WriteObjectIndex(lower.store.store_fd(), "aaa-many", 1, upper.ObjectPath(1)));
     upper.View(1, {{"aaa-many", 1}});
     server =
         std::make_unique<FuseServer>(upper.state(), absl::StrCat(lower.mount_point, "/1/nix/store"),
-                                     mount_point, Options(false, false));
+                                     mount_point, Options(resend, false));
     REQUIRE(::kill(lower.server->Keeper(), SIGSTOP) == 0);
     REQUIRE(::kill(lower.server->Worker(), SIGSTOP) == 0);
+    // A request that a thread reads before it stops would keep its reader from being killed.
+    REQUIRE(Eventually([&] { return IsStopped(lower.server->Worker()); }));
   }
   void Continue() {
     (void)::kill(lower.server->Keeper(), SIGCONT);
@@ -228,6 +265,43 @@ TEST_CASE("a request that a killed worker was serving is served by the next, wit
   CHECK(reader.Content() == LivingStore::Content(7));
 }
 
+// Whether the kernel has FUSE_NOTIFY_RESEND: Linux 6.9.
+bool KernelResends() {
+  utsname system{};
+  int major = 0;
+  int minor = 0;
+  REQUIRE(::uname(&system) == 0);
+  REQUIRE(std::sscanf(system.release, "%d.%d", &major, &minor) == 2);
+  return major > 6 || (major == 6 && minor >= 9);
+}
+
+TEST_CASE("a request that is in no slot comes back by RESEND, and not without it",
+          "[integration][fuse]") {
+  if (!KernelResends()) return;
+  const bool resend = GENERATE(true, false);
+  HangingStore hanging(resend);
+  HangingReader reader(hanging);
+  SleepMs(200);  // until the worker hangs in it
+  auto saved = SavedSession::Adopt(OpenSession(hanging.server->Keeper()));
+  REQUIRE_OK(saved);
+  const auto slots = RequestSlots::Map(*saved);
+  REQUIRE_OK(slots);
+  int emptied = 0;
+  for (size_t i = 0; i < kSessionSlots; ++i) {
+    if (slots->At(i).request_bytes() == 0) continue;
+    slots->At(i).Clear();
+    ++emptied;
+  }
+  CHECK(emptied > 0);
+  KillWorker(*hanging.server);
+  hanging.Continue();
+  CHECK(Eventually([&] { return reader.done(); }) == resend);
+  CHECK(Replayed(*hanging.server) == 0);
+  if (!resend) REQUIRE(::kill(hanging.server->Keeper(), SIGTERM) == 0);  // frees the reader
+  const std::string content = reader.Content();
+  if (resend) CHECK(content == LivingStore::Content(7));
+}
+
 TEST_CASE("a request that ends every worker is given up, and its neighbours are served",
           "[integration][fuse]") {
   HangingStore hanging;
@@ -244,21 +318,6 @@ TEST_CASE("a request that ends every worker is given up, and its neighbours are 
   CHECK(absl::StrContains(reader.Content(), "Input/output error"));
   CHECK(absl::StrContains(hanging.server->Log(), "request_given_up"));
   CHECK(hanging.server->Processes().size() == 2);
-}
-
-// The keeper's saved session, opened once more: another open file, so that closing it here gives up
-// no role of the keeper.
-UniqueFd OpenSession(pid_t keeper) {
-  const auto names = ListDirectory(absl::StrCat("/proc/", keeper, "/fd"));
-  REQUIRE_OK(names);
-  for (const std::string& name : *names) {
-    const std::string path = absl::StrCat("/proc/", keeper, "/fd/", name);
-    const auto target = ReadLinkAt(AT_FDCWD, path);
-    if (target.ok() && absl::StrContains(*target, "stowage-fuse-session"))
-      return UniqueFd(::open(path.c_str(), O_RDWR | O_CLOEXEC));
-  }
-  FAIL("the keeper has no saved session");
-  return UniqueFd();
 }
 
 TEST_CASE("a worker that another keeper started is found, and the mount is not given up",

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Runs deploy/systemd/stowage-fuse.service under a systemd of its own and restarts, reloads and kills it under a reader.
+"""Runs stowage-fuse.service (deploy/systemd) under a systemd of its own and restarts, reloads and kills it under a reader.
 
-    systemd_test.py STOWAGE-FUSE UNIT-DIRECTORY
+    systemd_test.py STOWAGE-FUSE UNIT-DIRECTORY    (the units as they are installed)
 
 systemd runs as the first process of private PID, mount, UTS, IPC and cgroup name spaces. Exits 77 where that cannot be.
 """
@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 SYSTEMD = "/lib/systemd/systemd"
@@ -42,7 +43,7 @@ find "$1/cgroup$(sed -n 's/^0:://p' /proc/self/cgroup)/stowage-systemd-test-$2" 
 
 # Every one of these asks the server: names in the mount's root are never cached.
 READER = r"""
-import errno, os, sys
+import errno, os, sys, time
 mount = sys.argv[1]
 while True:
     try:
@@ -53,7 +54,39 @@ while True:
             print("error", error, flush=True)
             sys.exit(1)
     print("ok", flush=True)
+    time.sleep(0.002)
 """
+
+
+class Reader:
+    """A process in the machine that asks the server again and again."""
+
+    def __init__(self, machine):
+        self.answers = 0
+        self.complaint = ""
+        self.process = subprocess.Popen(machine.command(sys.executable, "-c", READER, machine.mountpoint),
+                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        threading.Thread(target=self._drain, daemon=True).start()
+
+    def _drain(self):
+        for line in self.process.stdout:
+            if line == "ok\n":
+                self.answers += 1
+            else:
+                self.complaint += line
+
+    def check(self, what):
+        """The reader has seen no error, and gets answers from now on."""
+        before = self.answers
+        eventually(lambda: self.answers >= before + 20 or self.process.poll() is not None,
+                   f"after {what}: the reader waits for ever")
+        expect(self.process.poll() is None, f"after {what}: the reader ended: {self.complaint}")
+        expect(self.complaint == "", f"after {what}: the reader says '{self.complaint}'")
+
+    def end(self):
+        """What nsenter started goes with the machine."""
+        self.process.kill()
+        self.process.wait()
 
 
 class Machine:
@@ -137,20 +170,13 @@ def eventually(condition, text):
     raise AssertionError(text)
 
 
-def check_reader(reader, what):
-    """The reader goes on, and has seen no error."""
-    for _ in range(20):
-        line = reader.stdout.readline()
-        expect(line == "ok\n", f"after {what}: the reader says '{line.strip()}'")
-
-
 def run(machine):
     started = machine.systemctl("start", "stowage-fuse")
     expect(started.returncode == 0, f"start: {started.stderr}")
     device = machine.mounts()
     expect(len(device) == 1, f"mounts: {device}")
-    reader = subprocess.Popen(machine.command(sys.executable, "-c", READER, machine.mountpoint), stdout=subprocess.PIPE,
-                              text=True)
+    reader = Reader(machine)
+    reader.check("start")
     changes = {
         "systemctl restart": lambda: machine.systemctl("restart", "stowage-fuse"),
         "systemctl reload": lambda: machine.systemctl("reload", "stowage-fuse"),
@@ -170,10 +196,9 @@ def run(machine):
         expect(machine.show("MainPID") in machine.processes(), f"after {what}: main process {machine.show('MainPID')}")
         expect(machine.show("NFileDescriptorStore") == "2", f"after {what}: stored {machine.show('NFileDescriptorStore')}")
         expect(machine.mounts() == device, f"after {what}: mounts {machine.mounts()}, before {device}")
-        check_reader(reader, what)
+        reader.check(what)
         print(f"{what}: nobody noticed")
-    reader.kill()
-    reader.wait()
+    reader.end()
     machine.systemctl("stop", "stowage-fuse")
     eventually(lambda: not machine.processes(), "after systemctl stop: processes are left")
     expect(machine.mounts() == [], "after systemctl stop: still mounted")
