@@ -10,7 +10,9 @@ import ctypes
 import os
 import sys
 
-MS_REC = 1 << 14      # linux/mount.h
+MS_BIND = 1 << 12     # linux/mount.h
+MS_MOVE = 1 << 13
+MS_REC = 1 << 14
 MS_PRIVATE = 1 << 18
 
 
@@ -23,19 +25,33 @@ def enter_real_root(empty_directory):
     os.chroot(".")
 
 
+def mount(source, target, flags, what):
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.mount(os.fsencode(source), os.fsencode(target), None, ctypes.c_ulong(flags), None) != 0:
+        sys.exit(f"cannot {what}: {os.strerror(ctypes.get_errno())}")
+
+
+def cover_real_root(root):
+    """Puts a directory in the place of the namespace's root: that is where a process that enters the namespace later
+    (`runc exec`) finds itself, and runc's pivot_root wants the root directory to be a mount point."""
+    os.fchdir(root)
+    path = os.getcwd()
+    if path == "/":
+        return
+    mount(path, path, MS_BIND | MS_REC, f"make {path} a mount point")
+    os.chdir(path)
+    mount(".", "/", MS_MOVE, f"make {path} the root of this namespace")
+    os.chroot(".")
+
+
 def main():
     root = os.open("/", os.O_RDONLY | os.O_DIRECTORY)
-    working_directory = os.open(".", os.O_RDONLY | os.O_DIRECTORY)
+    working_directory = os.getcwd()
     enter_real_root(sys.argv[1])
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.mount(b"none", b"/", None, ctypes.c_ulong(MS_REC | MS_PRIVATE), None) != 0:
-        error = os.strerror(ctypes.get_errno())
-        sys.exit(f"cannot make the mounts of this namespace private: {error}")
-    os.fchdir(root)
-    os.chroot(".")
-    os.fchdir(working_directory)
+    mount("none", "/", MS_REC | MS_PRIVATE, "make the mounts of this namespace private")
+    cover_real_root(root)
     os.close(root)
-    os.close(working_directory)
+    os.chdir(working_directory)
     os.execvp(sys.argv[2], sys.argv[2:])
 
 

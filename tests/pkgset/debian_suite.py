@@ -53,6 +53,7 @@ class DebianSuite:
             f"Dir::State::status={directory}/status", f"Dir::Cache={directory}/cache",
             f"APT::Architecture={architecture}", f"APT::Architectures::={architecture}",
             "Acquire::GzipIndexes=false", "Acquire::Languages=none", "Acquire::Retries=3",
+            "Acquire::Check-Valid-Until=false",  # a mirror may be a snapshot, whose signature still counts
             "APT::Sandbox::User=root"]
         arguments = [word for option in options for word in ("-o", option)]
         subprocess.run(["apt-get", *arguments, "update", "-qq"], check=True)
