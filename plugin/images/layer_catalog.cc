@@ -8,7 +8,6 @@
 #include <cerrno>
 #include <utility>
 
-#include "absl/cleanup/cleanup.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "base/annotate.h"
@@ -212,7 +211,12 @@ absl::StatusOr<bool> LayerCatalog::RemoveUnneededProfiles() {
 absl::StatusOr<size_t> LayerCatalog::Collect(absl::Time now) {
   // Not waited for: with a writer waiting, no further image could be made.
   if (!collecting_.TryLock()) return 0;
-  const auto unlock = absl::MakeCleanup([this] { collecting_.Unlock(); });
+  const absl::StatusOr<size_t> count = CollectLayers(now);
+  collecting_.Unlock();
+  return count;
+}
+
+absl::StatusOr<size_t> LayerCatalog::CollectLayers(absl::Time now) {
   STOWAGE_ASSIGN_OR_RETURN(const std::vector<LayerRecord> unneeded,
                            table_->TakeUnneededLayers(now));
   if (unneeded.empty() && !files_left_) return 0;

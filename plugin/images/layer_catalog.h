@@ -75,6 +75,7 @@ class LayerCatalog : public RemoteLayers {
         gc_roots_(options_.gc_roots_directory) {}
   absl::Status ReconcileRoots();
   absl::Status RootAgain(const LayerRecord& layer);
+  absl::StatusOr<size_t> CollectLayers(absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(collecting_);
   absl::StatusOr<bool> RemoveUnneededProfiles();
 
   const LayerCatalogOptions options_;
