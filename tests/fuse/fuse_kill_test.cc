@@ -87,7 +87,7 @@ int KillUnderReaders(LivingStore& living, const std::string& what, int kills,
   (void)std::fflush(stdout);
   INFO(server.Log());
   CHECK(readers.first_error() == "");
-  CHECK(server.Processes().size() == 2);
+  CHECK(Eventually([&] { return server.Processes().size() == 2; }));
   CHECK(Eventually([&] { return OpenDescriptors(server.Keeper()) == keeper_descriptors; }));
   // Beside the store files that it keeps open.
   CHECK(OpenDescriptors(server.Worker()) <= worker_descriptors + LivingStore::kFiles + 30);
@@ -327,7 +327,7 @@ TEST_CASE("a request that ends every worker is given up, and its neighbours are 
   if (!reader.done()) hanging.Continue();
   CHECK(absl::StrContains(reader.Content(), "Input/output error"));
   CHECK(absl::StrContains(hanging.server->Log(), "request_given_up"));
-  CHECK(hanging.server->Processes().size() == 2);
+  CHECK(Eventually([&] { return hanging.server->Processes().size() == 2; }));
 }
 
 TEST_CASE("a worker that another keeper started is found, and the mount is not given up",
