@@ -58,9 +58,9 @@ TEST_CASE("RemoveTree takes trees deeper than there are descriptors", "[base][di
 TEST_CASE("RemoveTree empties directories that nobody may read, and removes a single file",
           "[base][directory]") {
   const testing::TemporaryDirectory directory;
-  REQUIRE_OK(MakeDirectories(directory.Join("work/work/deep")));
-  REQUIRE(::chmod(directory.Join("work/work").c_str(), 0) == 0);
-  REQUIRE_OK(RemoveTree(directory.Join("work")));
+  REQUIRE_OK(MakeDirectories(directory.Join("tree/closed/deep")));
+  REQUIRE(::chmod(directory.Join("tree/closed").c_str(), 0) == 0);
+  REQUIRE_OK(RemoveTree(directory.Join("tree")));
   REQUIRE_OK(WriteFileAtomically(directory.Join("file"), "x"));
   REQUIRE_OK(RemoveTree(directory.Join("file")));
   CHECK(ListDirectory(directory.path()).value().empty());

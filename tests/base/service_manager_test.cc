@@ -17,13 +17,19 @@
 namespace stowage {
 namespace {
 
-TEST_CASE("NotifyServiceManager sends one datagram", "[base][service_manager]") {
-  const testing::TemporaryDirectory directory;
-  const UniqueFd receiver(::socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0));
+// The service manager's socket.
+UniqueFd Listen(const std::string& path) {
+  UniqueFd receiver(::socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0));
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
-  std::strncpy(address.sun_path, directory.Join("notify").c_str(), sizeof address.sun_path - 1);
+  std::strncpy(address.sun_path, path.c_str(), sizeof address.sun_path - 1);
   REQUIRE(::bind(receiver.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+  return receiver;
+}
+
+TEST_CASE("NotifyServiceManager sends one datagram", "[base][service_manager]") {
+  const testing::TemporaryDirectory directory;
+  const UniqueFd receiver = Listen(directory.Join("notify"));
   REQUIRE_OK(NotifyServiceManager(directory.Join("notify"), "READY=1"));
   char received[64];
   const ssize_t size = ::read(receiver.get(), received, sizeof received);
@@ -62,11 +68,7 @@ Datagram Receive(int socket) {
 
 TEST_CASE("StoreDescriptor sends the descriptor under its name", "[base][service_manager]") {
   const testing::TemporaryDirectory directory;
-  const UniqueFd receiver(::socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0));
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  std::strncpy(address.sun_path, directory.Join("notify").c_str(), sizeof address.sun_path - 1);
-  REQUIRE(::bind(receiver.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+  const UniqueFd receiver = Listen(directory.Join("notify"));
   int ends[2];
   REQUIRE(::pipe(ends) == 0);
   const UniqueFd reader(ends[0]);
