@@ -18,17 +18,17 @@ FakeStowaged::~FakeStowaged() { server_->Shutdown(std::chrono::system_clock::now
 
 grpc::Status FakeStowaged::Resolve(grpc::ServerContext* context, const v1::ResolveRequest* request,
                                    ResolveWriter* writer) {
-  return resolve(*context, *request, *writer);
+  return resolve.get()(*context, *request, *writer);
 }
 
 grpc::Status FakeStowaged::Inspect(grpc::ServerContext*, const v1::InspectRequest* request,
                                    v1::InspectResponse* response) {
-  return inspect(*request, *response->mutable_image());
+  return inspect.get()(*request, *response->mutable_image());
 }
 
 grpc::Status FakeStowaged::Status(grpc::ServerContext*, const v1::StatusRequest*,
                                   v1::StatusResponse* response) {
-  return status(*response);
+  return status.get()(*response);
 }
 
 v1::ResolveEvent ProgressEvent(v1::Progress::Phase phase, const std::string& message) {

@@ -5,11 +5,35 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
 #include "proto/stowage/stowage.grpc.pb.h"
 #include "tests/support/temporary_directory.h"
 
 namespace stowage::testing {
+
+// The function that answers a call. The server runs already when a test sets it, and its threads
+// share no lock with the test, so it has one of its own.
+template <typename Signature>
+class Answer {
+ public:
+  template <typename Function>
+  void operator=(Function function) {
+    absl::MutexLock lock(&mutex_);
+    function_ = std::move(function);
+  }
+
+  std::function<Signature> get() const {
+    absl::MutexLock lock(&mutex_);
+    return function_;
+  }
+
+ private:
+  mutable absl::Mutex mutex_;
+  std::function<Signature> function_ ABSL_GUARDED_BY(mutex_);
+};
 
 // The control API on a socket of its own, each call answered by a function that a test sets; to
 // test what the client makes of it.
@@ -23,10 +47,9 @@ class FakeStowaged final : private v1::Stowage::Service {
 
   std::string socket() const { return directory_.Join("control.sock"); }
 
-  std::function<grpc::Status(grpc::ServerContext&, const v1::ResolveRequest&, ResolveWriter&)>
-      resolve;
-  std::function<grpc::Status(const v1::InspectRequest&, v1::ResolvedImage&)> inspect;
-  std::function<grpc::Status(v1::StatusResponse&)> status;
+  Answer<grpc::Status(grpc::ServerContext&, const v1::ResolveRequest&, ResolveWriter&)> resolve;
+  Answer<grpc::Status(const v1::InspectRequest&, v1::ResolvedImage&)> inspect;
+  Answer<grpc::Status(v1::StatusResponse&)> status;
 
  private:
   grpc::Status Resolve(grpc::ServerContext* context, const v1::ResolveRequest* request,
