@@ -60,6 +60,7 @@ endfunction()
 
 # Which layers a layer may link besides itself. base <- nix_types <- nix, layering <- plugin; base <- fuse <- plugin.
 set(STOWAGE_LAYERS_base "")
+set(STOWAGE_LAYERS_program_log base)
 set(STOWAGE_LAYERS_proto "")
 set(STOWAGE_LAYERS_nix_types base)
 set(STOWAGE_LAYERS_nix base nix_types)

@@ -1,9 +1,6 @@
 // stowage-fuse: the FUSE server of a node. Mounts one file system that shows views of the Nix
 // store, and keeps it served.
 
-#include <spdlog/sinks/stdout_sinks.h>
-#include <spdlog/spdlog.h>
-
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <cstdlib>
@@ -14,7 +11,7 @@
 #include <utility>
 
 #include "absl/status/status.h"
-#include "base/log.h"
+#include "base/program_log.h"
 #include "base/service_manager.h"
 #include "fuse/keeper.h"
 #include "fuse/process.h"
@@ -72,29 +69,6 @@ stowage::ServerDescriptors TakeDescriptors(const InheritedNumbers& numbers) {
   return descriptors;
 }
 
-void SetUpLogging(const std::string& level) {
-  spdlog::set_default_logger(spdlog::stderr_logger_mt("stowage-fuse"));
-  spdlog::set_level(spdlog::level::from_str(level));
-  spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %l %n[%P] %v");
-}
-
-void Log(stowage::LogLevel level, absl::string_view event) {
-  const auto spdlog_level = [level] {
-    switch (level) {
-      case stowage::LogLevel::kDebug:
-        return spdlog::level::debug;
-      case stowage::LogLevel::kInfo:
-        return spdlog::level::info;
-      case stowage::LogLevel::kWarning:
-        return spdlog::level::warn;
-      case stowage::LogLevel::kError:
-        break;
-    }
-    return spdlog::level::err;
-  }();
-  spdlog::log(spdlog_level, spdlog::string_view_t(event.data(), event.size()));
-}
-
 int Report(const absl::Status& status) {
   if (status.ok()) return EXIT_SUCCESS;
   std::fprintf(stderr, "stowage-fuse: %s\n", std::string(status.message()).c_str());
@@ -147,7 +121,7 @@ int RunForPeople(int argc, char** argv) {
   app.add_option("--store", store_directory, "The Nix store")->capture_default_str();
   AddServerOptions(app, options);
   CLI11_PARSE(app, argc, argv);
-  SetUpLogging(options.log_level);
+  stowage::StartProgramLog("stowage-fuse", options.log_level);
 
   const auto absolute = [](const std::string& path) {
     std::error_code ignored;  // the path itself is reported when it is used
@@ -160,7 +134,7 @@ int RunForPeople(int argc, char** argv) {
   };
   return Report(stowage::RunKeeper(
       options, {absolute(state_directory), absolute(store_directory), std::move(stored), announce},
-      Log));
+      stowage::WriteProgramLog));
 }
 
 // Asked by the keeper that this program is to replace: exit code 0 if it can.
@@ -192,11 +166,13 @@ int RunRole(const std::string& role, int argc, char** argv) {
     app.add_flag("--replace-worker", replace_worker);
   }
   CLI11_PARSE(app, argc, argv);
-  SetUpLogging(options.log_level);
+  stowage::StartProgramLog("stowage-fuse", options.log_level);
   if (role == "worker")
     return Report(stowage::RunWorker(options, TakeDescriptors(numbers),
-                                     stowage::TakeInherited(numbers.ready), Log));
-  return Report(stowage::RunAdoptingKeeper(options, TakeDescriptors(numbers), replace_worker, Log));
+                                     stowage::TakeInherited(numbers.ready),
+                                     stowage::WriteProgramLog));
+  return Report(stowage::RunAdoptingKeeper(options, TakeDescriptors(numbers), replace_worker,
+                                           stowage::WriteProgramLog));
 }
 
 }  // namespace

@@ -1,6 +1,5 @@
 // stowaged: resolves Nix references, serves them to containerd and to every registry client.
 #include <signal.h>
-#include <spdlog/spdlog.h>
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
@@ -9,6 +8,7 @@
 #include <string>
 
 #include "absl/strings/string_view.h"
+#include "base/program_log.h"
 #include "base/service_manager.h"
 #include "plugin/config/config.h"
 #include "plugin/daemon/daemon.h"
@@ -23,31 +23,13 @@ constexpr char kFooter[] = R"(Examples:
 
 SIGTERM and SIGINT end it in order; containers that run are not touched. Keys of the configuration: docs/configuration.md.)";
 
-spdlog::level::level_enum ToSpdlog(stowage::LogLevel level) {
-  switch (level) {
-    case stowage::LogLevel::kDebug:
-      return spdlog::level::debug;
-    case stowage::LogLevel::kInfo:
-      return spdlog::level::info;
-    case stowage::LogLevel::kWarning:
-      return spdlog::level::warn;
-    case stowage::LogLevel::kError:
-      return spdlog::level::err;
-  }
-  return spdlog::level::err;
-}
-
-void Log(stowage::LogLevel level, absl::string_view line) {
-  spdlog::log(ToSpdlog(level), "{}", std::string_view(line.data(), line.size()));
-}
-
 // A service manager that does not listen is no reason to end.
 void Notify(absl::string_view state) {
   const char* socket = std::getenv("NOTIFY_SOCKET");
   const absl::Status status = stowage::NotifyServiceManager(socket == nullptr ? "" : socket, state);
   if (!status.ok())
-    Log(stowage::LogLevel::kWarning,
-        "notify_failed error=\"" + std::string(status.message()) + "\"");
+    stowage::WriteProgramLog(stowage::LogLevel::kWarning,
+                             "notify_failed error=\"" + std::string(status.message()) + "\"");
 }
 
 int Fail(const absl::Status& status) {
@@ -65,14 +47,15 @@ int Run(const stowage::Config& config) {
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   signal(SIGPIPE, SIG_IGN);
 
-  auto daemon = stowage::Daemon::Start(config, Log);
+  auto daemon = stowage::Daemon::Start(config, stowage::WriteProgramLog);
   if (!daemon.ok()) return Fail(daemon.status());
-  Log(stowage::LogLevel::kInfo, "ready " + (*daemon)->Describe());
+  stowage::WriteProgramLog(stowage::LogLevel::kInfo, "ready " + (*daemon)->Describe());
   Notify("READY=1");
   int received = 0;
   sigwait(&signals, &received);
   Notify("STOPPING=1");
-  Log(stowage::LogLevel::kInfo, std::string("stopping signal=") + strsignal(received));
+  stowage::WriteProgramLog(stowage::LogLevel::kInfo,
+                           std::string("stopping signal=") + strsignal(received));
   return 0;
 }
 
@@ -97,8 +80,6 @@ int main(int argc, char** argv) {
     std::printf("%s is right\n", config_path.c_str());
     return 0;
   }
-  spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%e %l %v");
-  spdlog::set_level(spdlog::level::from_str(config->log_level));
-  spdlog::flush_on(spdlog::level::debug);
+  stowage::StartProgramLog("stowaged", config->log_level);
   return Run(*config);
 }
