@@ -217,6 +217,9 @@ class Parser {
     CLI::App& pull = AddCommand("pull", Command::kPull, kPullHelp, kPullFooter);
     AddReference(pull);
     AddContainerdOptions(pull);
+    pull.add_flag("--replace", invocation_.replace,
+                  "Take away the copy of the layers that another client has unpacked under their "
+                  "chain ID, unless a container uses it");
     AddTimeout(pull);
   }
 

@@ -29,6 +29,7 @@ struct Invocation {
   std::string containerd_address;    // pull, run, setup, doctor
   std::string containerd_namespace;  // pull, run
   std::string snapshotter;           // pull, run, setup, doctor
+  bool replace = false;              // pull
 
   RunnerChoice runner = RunnerChoice::kAutomatic;  // run
   std::string container_id;

@@ -33,6 +33,11 @@ inline constexpr char kPullFooter[] =
 nix/... (for ctr) and nix.local/... (for nerdctl and Kubernetes; in Kubernetes' namespace k8s.io only
 these). Interrupting it does not stop stowaged: the same command joins the work that goes on.
 
+A client that asks for layers without naming their chain ('ctr images pull' of containerd 1) has
+containerd unpack a copy of them, which containers of this image then use; pull says so. With
+--replace that copy makes place for the Nix store's; layers that were downloaded for it stay until
+'ctr content prune references'. Containers that use the copy are named and nothing is changed.
+
 Examples:
   stowage pull nix/shell/git
   stowage pull -n k8s.io nix/redis:nixos-24.11

@@ -76,7 +76,8 @@ std::string PulledImageToJson(const PulledImage& pulled) {
                {"names", pulled.names},
                {"namespace", pulled.containerd_namespace},
                {"snapshotter", pulled.snapshotter},
-               {"shadowed_by_ordinary_snapshot", pulled.shadowed_by_ordinary_snapshot}});
+               {"shadowed_by_ordinary_snapshot", pulled.shadowed_by_ordinary_snapshot},
+               {"replaced_ordinary_snapshot", pulled.replaced_ordinary_snapshot}});
 }
 
 std::string StatusToJson(const v1::StatusResponse& status) {
@@ -128,6 +129,8 @@ std::string PulledImageToText(const PulledImage& pulled) {
   AppendField(text, "Layers",
               absl::StrCat(image.layers_size(), " (", HumanBytes(LayersSizeBytes(image)), ") of ",
                            image.store_path_count(), " store paths"));
+  if (pulled.replaced_ordinary_snapshot)
+    AppendField(text, "Replaced", "the copy that another client had unpacked");
   return text;
 }
 
@@ -151,8 +154,7 @@ std::vector<std::string> WarningsOf(const PulledImage& pulled) {
         "containerd has unpacked this image's layers before, in namespace '",
         pulled.containerd_namespace,
         "': containers use that copy, which takes disk space of its own. To use the Nix store "
-        "instead, remove the image with all its names ('ctr -n ",
-        pulled.containerd_namespace, " images rm --sync NAME...') and pull again"));
+        "instead, pull with --replace"));
   }
   return warnings;
 }

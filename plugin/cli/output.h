@@ -16,6 +16,7 @@ struct PulledImage {
   std::string containerd_namespace;
   std::string snapshotter;
   bool shadowed_by_ordinary_snapshot = false;
+  bool replaced_ordinary_snapshot = false;
 };
 
 // What --json prints: one object on one line, with its end. Keys never change their meaning; new

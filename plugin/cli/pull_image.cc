@@ -50,7 +50,8 @@ absl::StatusOr<ImportRequest> ImportRequestFor(const v1::ResolvedImage& image,
                        .image_names = names.all,
                        .labels = {{kReferenceLabel, absl::StrCat(image.name(), ":", image.tag())},
                                   {kRevisionLabel, image.revision()}},
-                       .snapshotter = invocation.snapshotter};
+                       .snapshotter = invocation.snapshotter,
+                       .replace_ordinary_snapshot = invocation.replace};
 }
 
 }  // namespace
@@ -84,7 +85,8 @@ absl::StatusOr<PulledImage> PullImage(const Invocation& invocation, const Enviro
                      .names = names.all,
                      .containerd_namespace = invocation.containerd_namespace,
                      .snapshotter = invocation.snapshotter,
-                     .shadowed_by_ordinary_snapshot = result.shadowed_by_ordinary_snapshot};
+                     .shadowed_by_ordinary_snapshot = result.shadowed_by_ordinary_snapshot,
+                     .replaced_ordinary_snapshot = result.replaced_ordinary_snapshot};
 }
 
 void PrintWarnings(const Invocation& invocation, const std::vector<std::string>& warnings,

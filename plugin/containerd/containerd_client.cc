@@ -58,21 +58,22 @@ ContentBlob ManifestBlob(const ImportRequest& request) {
       .labels = {{absl::StrCat(kGcContentRefPrefix, "config"), request.config_digest.ToString()}}};
 }
 
-// Writes config and manifest and claims the snapshot. Returns whether that is remote.
-absl::StatusOr<bool> WriteParts(const CallScope& scope, const ImportRequest& request) {
-  bool remote = false;
+// Writes config and manifest and claims the snapshot.
+absl::StatusOr<ClaimedSnapshot> WriteParts(const CallScope& scope, const ImportRequest& request) {
+  ClaimedSnapshot claimed = ClaimedSnapshot::kOrdinary;
   const std::vector<std::function<absl::Status()>> parts = {
       [&] { return WriteContent(scope, ConfigBlob(request)); },
       [&] { return WriteContent(scope, ManifestBlob(request)); },
       [&] {
-        const auto claimed = ClaimRemoteSnapshot(scope, request.snapshotter, request.chain_id);
-        remote = claimed.ok() && *claimed;
-        return claimed.status();
+        const auto result = ClaimRemoteSnapshot(scope, request.snapshotter, request.chain_id,
+                                                request.replace_ordinary_snapshot);
+        if (result.ok()) claimed = *result;
+        return result.status();
       }};
   // containerd waits for its disk in each of them; side by side they wait for it once.
   STOWAGE_RETURN_IF_ERROR(
       ParallelFor(parts.size(), parts.size(), [&](size_t i) { return parts[i](); }));
-  return remote;
+  return claimed;
 }
 
 }  // namespace
@@ -118,7 +119,7 @@ absl::StatusOr<ImportResult> ContainerdClient::Import(const ImportRequest& reque
   if (request.image_names.empty())
     return absl::InvalidArgumentError("import an image into containerd: it has no name");
   STOWAGE_ASSIGN_OR_RETURN(Lease lease, Lease::Create({channel_, namespace_, "", deadline}));
-  STOWAGE_ASSIGN_OR_RETURN(const bool remote, WriteParts(lease.scope(), request));
+  STOWAGE_ASSIGN_OR_RETURN(const ClaimedSnapshot claimed, WriteParts(lease.scope(), request));
   for (const std::string& name : request.image_names) {
     const ImageRecord record = {
         .name = name,
@@ -130,7 +131,8 @@ absl::StatusOr<ImportResult> ContainerdClient::Import(const ImportRequest& reque
   }
   // A lease that cannot be deleted expires by itself: the image is complete all the same.
   (void)lease.Delete();
-  return ImportResult{.shadowed_by_ordinary_snapshot = !remote};
+  return ImportResult{.shadowed_by_ordinary_snapshot = claimed == ClaimedSnapshot::kOrdinary,
+                      .replaced_ordinary_snapshot = claimed == ClaimedSnapshot::kReplaced};
 }
 
 }  // namespace stowage

@@ -27,12 +27,16 @@ struct ImportRequest {
   std::vector<std::string> image_names;       // one image record each; at least one
   std::map<std::string, std::string> labels;  // of the image records
   std::string snapshotter = "stowage";        // as [proxy_plugins.NAME] calls it
+  // Whether an ordinary snapshot of the chain ID, which some client unpacked, makes place for ours.
+  bool replace_ordinary_snapshot = false;
 };
 
 struct ImportResult {
   // containerd had the chain ID before, as an ordinary snapshot that some client unpacked.
   // Containers are right but use that copy.
   bool shadowed_by_ordinary_snapshot = false;
+  // There was such a copy, and it is gone.
+  bool replaced_ordinary_snapshot = false;
 };
 
 // Client of one containerd, in one of its namespaces. Thread-safe; movable.
@@ -54,8 +58,9 @@ class ContainerdClient {
   // written before an error stay until containerd's next garbage collection.
   //
   // Errors: FailedPrecondition when the snapshotter is not configured in containerd or does not
-  // know the image's layers, Unavailable when containerd cannot reach the snapshotter,
-  // DeadlineExceeded, or what containerd answered, with the step before it.
+  // know the image's layers, or when the ordinary snapshot that is to be replaced is in use;
+  // Unavailable when containerd cannot reach the snapshotter, DeadlineExceeded, or what containerd
+  // answered, with the step before it.
   absl::StatusOr<ImportResult> Import(const ImportRequest& request, absl::Time deadline) const;
 
  private:

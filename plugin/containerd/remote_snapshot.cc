@@ -7,6 +7,7 @@
 #include "absl/time/clock.h"
 #include "base/status_macros.h"
 #include "plugin/containerd/labels.h"
+#include "plugin/containerd/snapshot_removal.h"
 #include "proto/containerd/snapshots.grpc.pb.h"
 
 namespace stowage {
@@ -35,19 +36,6 @@ absl::Status PrepareOnEmptyParent(const CallScope& scope, const std::string& sna
       absl::StrCat("prepare snapshot ", chain_id, " in snapshotter '", snapshotter, "'"));
 }
 
-absl::Status RemoveSnapshot(const CallScope& scope, const std::string& snapshotter,
-                            const std::string& key) {
-  api::RemoveSnapshotRequest request;
-  request.set_snapshotter(snapshotter);
-  request.set_key(key);
-  google::protobuf::Empty response;
-  grpc::ClientContext context;
-  PrepareCall(scope, context);
-  return FromGrpcStatus(
-      api::Snapshots::NewStub(scope.channel)->Remove(&context, request, &response),
-      absl::StrCat("remove snapshot '", key, "'"));
-}
-
 // The snapshotter made an ordinary snapshot: take it away and say why there is none of ours.
 absl::Status NotRemote(const CallScope& scope, const std::string& snapshotter,
                        const std::string& key, const std::string& chain_id) {
@@ -56,7 +44,7 @@ absl::Status NotRemote(const CallScope& scope, const std::string& snapshotter,
                    chain_id, "): does [proxy_plugins.", snapshotter,
                    "] in containerd's configuration name the socket of this node's stowaged (see "
                    "'stowage status')?");
-  if (const absl::Status removed = RemoveSnapshot(scope, snapshotter, key); !removed.ok())
+  if (const absl::Status removed = RemoveSnapshot(scope, {snapshotter, key}); !removed.ok())
     absl::StrAppend(&message, "; also: ", removed.message());
   return absl::FailedPreconditionError(message);
 }
@@ -90,15 +78,30 @@ absl::StatusOr<bool> IsRemote(const CallScope& scope, const std::string& snapsho
   return response.info().labels().contains(kRemoteLayerLabel);
 }
 
-}  // namespace
-
-absl::StatusOr<bool> ClaimRemoteSnapshot(const CallScope& scope, const std::string& snapshotter,
-                                         const std::string& chain_id) {
+// One attempt; never kReplaced.
+absl::StatusOr<ClaimedSnapshot> Claim(const CallScope& scope, const std::string& snapshotter,
+                                      const std::string& chain_id) {
   const std::string key = ExtractKey(chain_id);
   const absl::Status prepared = PrepareOnEmptyParent(scope, snapshotter, key, chain_id);
   if (prepared.ok()) return NotRemote(scope, snapshotter, key, chain_id);
   if (!absl::IsAlreadyExists(prepared)) return ExplainPrepare(prepared, snapshotter);
-  return IsRemote(scope, snapshotter, chain_id);
+  STOWAGE_ASSIGN_OR_RETURN(const bool remote, IsRemote(scope, snapshotter, chain_id));
+  return remote ? ClaimedSnapshot::kRemote : ClaimedSnapshot::kOrdinary;
+}
+
+}  // namespace
+
+absl::StatusOr<ClaimedSnapshot> ClaimRemoteSnapshot(const CallScope& scope,
+                                                    const std::string& snapshotter,
+                                                    const std::string& chain_id,
+                                                    bool replace_ordinary) {
+  STOWAGE_ASSIGN_OR_RETURN(const ClaimedSnapshot claimed, Claim(scope, snapshotter, chain_id));
+  if (claimed == ClaimedSnapshot::kRemote || !replace_ordinary) return claimed;
+  STOWAGE_RETURN_IF_ERROR(RemoveUnusedSnapshot(scope, {snapshotter, chain_id}));
+  STOWAGE_ASSIGN_OR_RETURN(const ClaimedSnapshot again, Claim(scope, snapshotter, chain_id));
+  if (again == ClaimedSnapshot::kRemote) return ClaimedSnapshot::kReplaced;
+  return absl::AbortedError(absl::StrCat("replace snapshot ", chain_id,
+                                         ": another client has unpacked it again meanwhile"));
 }
 
 }  // namespace stowage

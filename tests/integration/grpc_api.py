@@ -62,6 +62,15 @@ class Service:
         except grpc.RpcError as error:
             raise RpcFailure(f"{path} {fields}", error) from None
 
+    def stream(self, method, seconds=60, **fields):
+        """A call answered by a stream; returns the list of its messages."""
+        path, request_class, options = self._method(method)
+        try:
+            return list(self._channel.unary_stream(path, **options)(request_class(**fields), timeout=seconds,
+                                                                    metadata=self._metadata))
+        except grpc.RpcError as error:
+            raise RpcFailure(f"{path} {fields}", error) from None
+
     def exchange(self, method, requests, seconds=60):
         """A call with a stream of requests (dictionaries) and one of answers; returns the list of these."""
         path, request_class, options = self._method(method)

@@ -74,14 +74,19 @@ TEST_CASE("PulledImageToJson tells names and whether the copy of others is used"
   CHECK(object["namespace"] == "k8s.io");
   CHECK(object["snapshotter"] == "stowage");
   CHECK(object["shadowed_by_ordinary_snapshot"] == true);
-  CHECK(object.size() == 5);
+  CHECK(object["replaced_ordinary_snapshot"] == false);
+  CHECK(object.size() == 6);
 
   const auto warnings = WarningsOf(pulled);
   REQUIRE(warnings.size() == 2);
   CHECK(warnings[0] == "tag is old");
-  CHECK(absl::StrContains(warnings[1], "ctr -n k8s.io images rm"));
+  CHECK(absl::StrContains(warnings[1], "in namespace 'k8s.io'"));
+  CHECK(absl::StrContains(warnings[1], "pull with --replace"));
   pulled.shadowed_by_ordinary_snapshot = false;
   CHECK(WarningsOf(pulled).size() == 1);
+  CHECK_FALSE(absl::StrContains(PulledImageToText(pulled), "Replaced:"));
+  pulled.replaced_ordinary_snapshot = true;
+  CHECK(absl::StrContains(PulledImageToText(pulled), "Replaced:     the copy"));
 }
 
 TEST_CASE("StatusToJson and ErrorToJson have the documented shapes", "[cli][output]") {

@@ -236,6 +236,56 @@ TEST_CASE("An ordinary snapshot of the same chain is noticed") {
   const auto result = setup.Client().Import(image, Soon());
   REQUIRE_OK(result);
   CHECK(result->shadowed_by_ordinary_snapshot);
+  CHECK_FALSE(result->replaced_ordinary_snapshot);
+  CheckComplete(setup, image);
+}
+
+TEST_CASE("An ordinary snapshot of the same chain is replaced on request") {
+  Setup setup;
+  ImportRequest image = SampleImage("git", "remote");
+  image.replace_ordinary_snapshot = true;
+  setup.snapshotter.Know(image.chain_id);
+  CommitOrdinary(setup, image.chain_id, /*with_ref_label=*/false);
+  const auto result = setup.Client().Import(image, Soon());
+  REQUIRE_OK(result);
+  CHECK(result->replaced_ordinary_snapshot);
+  CHECK_FALSE(result->shadowed_by_ordinary_snapshot);
+  CheckComplete(setup, image);
+  CHECK(setup.snapshotter.Keys().count("remote/" + image.chain_id) == 1);
+  // The copy is garbage for containerd now.
+  setup.containerd.Ctr(kNamespace, {"content", "prune", "references"});
+  CHECK(setup.snapshotter.Keys() == std::set<std::string>{"remote/" + image.chain_id});
+
+  const auto again = setup.Client().Import(image, Soon());
+  REQUIRE_OK(again);
+  CHECK_FALSE(again->replaced_ordinary_snapshot);
+  CHECK_FALSE(again->shadowed_by_ordinary_snapshot);
+}
+
+TEST_CASE("An ordinary snapshot that is in use is not replaced, and its users are named") {
+  Setup setup;
+  ImportRequest image = SampleImage("git", "remote");
+  setup.snapshotter.Know(image.chain_id);
+  CommitOrdinary(setup, image.chain_id, /*with_ref_label=*/false);
+  REQUIRE_OK(setup.Client().Import(image, Soon()));
+  setup.containerd.Ctr(
+      kNamespace, {"snapshots", "--snapshotter", "remote", "prepare", "other key", image.chain_id});
+  setup.containerd.Ctr(kNamespace, {"images", "rm", image.image_names.back()});
+
+  image.replace_ordinary_snapshot = true;
+  const absl::Status status = setup.Client().Import(image, Soon()).status();
+  INFO(status.message());
+  CHECK(absl::IsFailedPrecondition(status));
+  CHECK(absl::StrContains(status.message(),
+                          "in namespace 'tests' it is used by snapshot 'other key';"));
+  CHECK(absl::StrContains(setup.Snapshots("remote"), image.chain_id));
+  CHECK(setup.Images() == image.image_names.front() + "\n");
+  CHECK(setup.Leases().empty());
+
+  setup.containerd.Ctr(kNamespace, {"snapshots", "--snapshotter", "remote", "rm", "other key"});
+  const auto replaced = setup.Client().Import(image, Soon());
+  REQUIRE_OK(replaced);
+  CHECK(replaced->replaced_ordinary_snapshot);
   CheckComplete(setup, image);
 }
 

@@ -1,0 +1,7 @@
+"""With Debian 13's containerd mounts, diffs, commits and unusual names are as with its own overlayfs; copies are replaced."""
+
+import contract
+
+
+def main(case):
+    contract.run_column(case, "trixie")

@@ -1,0 +1,141 @@
+"""What one containerd does with snapshots besides pulling and running: images that are mounted, diffs, commits, copies that
+were unpacked without labels, unusual keys and labels. Results are compared with those of containerd's own overlayfs."""
+
+import os
+
+from commands import expect, expect_equal, expect_in, run, wait_until
+from containerd import Containerd
+from file_tree import read_tree
+from grpc_api import GrpcApi
+
+IMAGE = "nix/busybox/hello:latest"
+HELLO = "Hello, world!\n"
+MAX_LABEL_BYTES = 4096  # containerd: of a label's name and value together
+
+
+def run_column(case, suite):
+    """Runs everything with the containerd of a Debian suite."""
+    node = case.started_node(containerd=Containerd(suite, with_cri=True))
+    node.write_hosts("nix", node.registry)
+    _copy_is_replaced(node)
+    _unusual_names(node)
+    _pull_for_overlayfs(node)
+    _mounted_image(case, node)
+
+
+# --- a copy that was unpacked without labels
+
+def _copy_is_replaced(node):
+    _pull_without_labels(node, "stowage")
+    node.ctr("run", "--detach", "--snapshotter", "stowage", IMAGE, "user", "busybox", "sleep", "1000")
+    noticed = node.stowage("pull", IMAGE, seconds=120)
+    expect_in("pull with --replace", noticed.stderr, "stowage pull beside an unpacked copy")
+    kept = _snapshots(node)
+
+    refused = node.stowage("pull", "--replace", IMAGE, check=False)
+    expect_equal(refused.returncode, 1, f"exit status of pull --replace of a copy in use: {refused.stderr}")
+    expect_in("it is used by container 'user'", refused.stderr, "pull --replace of a copy in use")
+    expect_equal(_snapshots(node), kept, "snapshots after pull --replace of a copy in use")
+    node.ctr("tasks", "exec", "--exec-id", "look", "user", "hello")
+
+    _remove_container(node, "user")
+    replaced = node.stowage("pull", "--replace", IMAGE)
+    expect_in("Replaced:", replaced.stdout, "stowage pull --replace")
+    expect_equal(node.run_container(IMAGE, "after", "hello").stdout, HELLO, "the image after pull --replace")
+    # containerd's garbage collection takes the rest of the copy, and with it all of its files
+    node.ctr("content", "prune", "references")
+    wait_until(lambda: len(_snapshots(node)) == 1, 10, "nothing but the snapshot of all layers")
+    wait_until(lambda: not _snapshot_directories(node), 10, "no directory of an ordinary snapshot")
+    again = node.stowage("pull", IMAGE)
+    expect_equal(again.stderr.count("--replace"), 0, f"what the next pull says: {again.stderr}")
+    _remove_images(node)
+
+
+def _pull_without_labels(node, snapshotter):
+    local = ("--local",) if node.containerd.major > 1 else ()
+    node.ctr("images", "pull", *local, "--hosts-dir", node.hosts_directory, "--snapshotter", snapshotter, IMAGE,
+             seconds=120)
+
+
+# --- keys, labels, namespaces
+
+def _unusual_names(node):
+    keys = ("a/b c:d", "k8s.io/7/extract-1 sha256:ab", "../../up", "/", "käse\u2603")
+    for key in keys:
+        _ctr_snapshots(node, "prepare", key)
+    expect_equal(_snapshots(node), sorted(keys), "snapshots with unusual keys")
+    longest = "long=" + "x" * (MAX_LABEL_BYTES - len("long"))
+    _ctr_snapshots(node, "label", "a/b c:d", longest)
+    expect_in(longest.partition("=")[2], _ctr_snapshots(node, "info", "a/b c:d").stdout, "the longest label")
+    refused = _ctr_snapshots(node, "label", "a/b c:d", longest + "x", check=False)
+    expect(refused.returncode != 0, "containerd takes a longer label")
+    for key in keys:
+        _ctr_snapshots(node, "remove", key)
+
+    # a namespace that nobody has used is empty, and is made by using it
+    expect_equal(_snapshots(node, namespace="nobody"), [], "snapshots of an unknown namespace")
+    for command in ("info", "usage", "remove", "mounts /tmp"):
+        refused = node.ctr("snapshots", "--snapshotter", "stowage", *command.split(), "key", namespace="nobody", check=False)
+        expect_in("not found", refused.stderr, f"ctr snapshots {command} in an unknown namespace")
+    node.ctr("snapshots", "--snapshotter", "stowage", "prepare", "key", namespace="nobody")
+    expect_equal(_snapshots(node, namespace="nobody"), ["key"], "snapshots of a new namespace")
+    expect_equal(_snapshots(node), [], "snapshots of the other namespace")
+    node.ctr("snapshots", "--snapshotter", "stowage", "remove", "key", namespace="nobody")
+
+
+# --- the same image in both snapshotters
+
+def _pull_for_overlayfs(node):
+    _pull_without_labels(node, "overlayfs")
+    node.stowage("pull", IMAGE)
+
+
+def _mounted_image(case, node):
+    trees = {}
+    for snapshotter in ("stowage", "overlayfs"):
+        target = f"{case.scratch}/image-{snapshotter}"
+        os.mkdir(target)
+        node.ctr("images", "mount", "--snapshotter", snapshotter, IMAGE, target)
+        trees[snapshotter] = read_tree(target)
+        refused = run(["touch", f"{target}/new"], check=False)
+        expect_in("Read-only file system", refused.stderr, f"writing to the image mounted with {snapshotter}")
+        node.ctr("images", "unmount", "--rm", "--snapshotter", snapshotter, target)
+    expect_equal(_difference(trees), "", "the mounted image, against overlayfs")
+    expect(len(trees["stowage"]) > 100, f"the image has only {sorted(trees['stowage'])}")
+    expect_equal(len(_snapshots(node)), 1, "snapshots after the image is unmounted")
+
+
+def _difference(both):
+    """What differs between {"stowage": ..., "overlayfs": ...}, a line for each path; "" if nothing does."""
+    ours, theirs = both["stowage"], both["overlayfs"]
+    return "\n".join(f"{path}: {ours.get(path)}, overlayfs: {theirs.get(path)}"
+                     for path in sorted(ours.keys() | theirs.keys()) if ours.get(path) != theirs.get(path))
+
+
+# --- the node
+
+def _ctr_snapshots(node, *words, **options):
+    return node.ctr("snapshots", "--snapshotter", "stowage", *words, **options)
+
+
+def _snapshots(node, namespace=None):
+    """The names of all snapshots; they may have blanks in them, between which ctr's columns cannot be found."""
+    api = GrpcApi(node.case.scratch, node.containerd_socket, (("containerd-namespace", namespace or node.namespace),))
+    blocks = api.service("proto/containerd/snapshots", "Snapshots").stream("List", snapshotter="stowage")
+    api.close()
+    return sorted(info.name for block in blocks for info in block.info)
+
+
+def _snapshot_directories(node):
+    return [name for name in os.listdir(f"{node.state}/snapshots") if name.isdigit()]
+
+
+def _remove_container(node, name):
+    node.ctr("tasks", "kill", "--signal", "9", name)
+    wait_until(lambda: "STOPPED" in node.ctr("tasks", "list").stdout, 10, f"the end of {name}")
+    node.ctr("tasks", "delete", name, check=False)  # exits with the container's status
+    node.ctr("containers", "delete", name)
+
+
+def _remove_images(node):
+    node.ctr("images", "remove", "--sync", IMAGE, f"nix.local/{IMAGE.removeprefix('nix/')}")
