@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/directory.h"
+#include "base/fault_point.h"
 #include "base/file.h"
 #include "base/status_macros.h"
 #include "base/unique_fd.h"
@@ -95,6 +96,7 @@ class TreeRemoval {
       STOWAGE_ASSIGN_OR_RETURN(const bool is_directory, RemoveFile(entry));
       if (is_directory) level.subdirectories.push_back(std::move(entry));
     }
+    STOWAGE_FAULT_POINT("tree.remove.files_removed");
     levels_.push_back(std::move(level));
     return absl::OkStatus();
   }
@@ -111,6 +113,7 @@ class TreeRemoval {
           absl::StrCat("remove ", level.name, " in ", shown_, ": it was moved meanwhile"));
     if (::unlinkat(current_.get(), level.name.c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT)
       return Failed("remove", level.name);
+    STOWAGE_FAULT_POINT("tree.remove.directory_removed");
     return absl::OkStatus();
   }
 

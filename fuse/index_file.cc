@@ -11,7 +11,9 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/atomic_file.h"
 #include "base/crc32c.h"
+#include "base/fault_point.h"
 #include "base/file.h"
 #include "base/status_macros.h"
 #include "base/unique_fd.h"
@@ -123,7 +125,7 @@ absl::Status WriteIndexFile(IndexHeader header, absl::string_view records, absl:
   header.content_crc = ExtendCrc32c(Crc32c(records), text);
   header.header_crc = HeaderCrc(header);
 
-  std::string temporary = absl::StrCat(output_path, ".tmp-XXXXXX");
+  std::string temporary = absl::StrCat(output_path, kUnfinishedFileSuffix);
   const UniqueFd fd(::mkostemp(temporary.data(), O_CLOEXEC));
   if (!fd) return absl::ErrnoToStatus(errno, absl::StrCat("create ", temporary));
   absl::Status status = WriteAll(fd.get(), BytesOf(header), temporary);
@@ -131,8 +133,10 @@ absl::Status WriteIndexFile(IndexHeader header, absl::string_view records, absl:
   if (status.ok()) status = WriteAll(fd.get(), text, temporary);
   if (status.ok() && ::fchmod(fd.get(), 0644) != 0)
     status = absl::ErrnoToStatus(errno, absl::StrCat("set the mode of ", temporary));
+  STOWAGE_FAULT_POINT("index.write.written");
   if (status.ok() && ::rename(temporary.c_str(), output_path.c_str()) != 0)
     status = absl::ErrnoToStatus(errno, absl::StrCat("rename ", temporary, " to ", output_path));
+  STOWAGE_FAULT_POINT("index.write.renamed");
   if (!status.ok()) (void)::unlink(temporary.c_str());  // the first error is the one to report
   return status;
 }

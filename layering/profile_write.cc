@@ -11,6 +11,7 @@
 #include "base/annotate.h"
 #include "base/atomic_file.h"
 #include "base/directory.h"
+#include "base/fault_point.h"
 #include "base/file.h"
 #include "base/status_macros.h"
 #include "base/unique_fd.h"
@@ -93,11 +94,13 @@ absl::Status WriteProfile(const Profile& profile, const std::string& directory) 
   if (::mkdtemp(temporary.data()) == nullptr)
     return Failed("create a temporary directory for", directory);
   absl::Status status = Fill(temporary, profile);
+  STOWAGE_FAULT_POINT("profile.write.filled");
   if (status.ok()) status = RenameToNew(temporary, directory);
   if (!status.ok()) {
     (void)RemoveTree(temporary);  // best effort: the first error is the one to report
     return Annotate(status, absl::StrCat("write the profile ", directory));
   }
+  STOWAGE_FAULT_POINT("profile.write.renamed");
   const std::string parent = std::filesystem::path(directory).parent_path().string();
   return SyncDirectory(parent.empty() ? "." : parent);
 }

@@ -15,6 +15,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/clock.h"
 #include "base/directory.h"
+#include "base/fault_point.h"
 #include "base/status_macros.h"
 
 namespace stowage {
@@ -79,8 +80,10 @@ absl::Status GcRoots::Add(const std::string& holder, absl::Span<const StorePath>
   STOWAGE_RETURN_IF_ERROR(CheckHolder(holder));
   const std::string temporary = TemporaryPath(directory_);
   absl::Status status = FillWithLinks(temporary, paths);
+  STOWAGE_FAULT_POINT("roots.add.filled");
   if (status.ok())
     status = Exchange(temporary, absl::StrCat(LayersDirectory(directory_), "/", holder));
+  STOWAGE_FAULT_POINT("roots.add.placed");
   const absl::Status cleaned = RemoveTree(temporary);
   return status.ok() ? cleaned : status;
 }
@@ -93,6 +96,7 @@ absl::Status GcRoots::Remove(const std::string& holder) {
     if (errno == ENOENT) return absl::OkStatus();
     return absl::ErrnoToStatus(errno, absl::StrCat("remove GC roots ", path));
   }
+  STOWAGE_FAULT_POINT("roots.remove.renamed");
   return RemoveTree(temporary);
 }
 

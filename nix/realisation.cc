@@ -15,6 +15,7 @@
 #include "absl/strings/strip.h"
 #include "base/annotate.h"
 #include "base/directory.h"
+#include "base/fault_point.h"
 #include "base/file.h"
 #include "base/status_macros.h"
 #include "nix/nix_process.h"
@@ -122,6 +123,7 @@ absl::StatusOr<std::vector<StorePath>> NixRealiser::Realise(
   if (!result.ok()) return Annotate(result.status(), absl::StrCat("build of ", Names(packages)));
   if (on_progress) on_progress(log.TakeProgress());
   if (result->exit_code != 0) return BuildFailure(packages, result->exit_code, log);
+  STOWAGE_FAULT_POINT("resolve.realise.rooted");
   STOWAGE_RETURN_IF_ERROR(CheckLinks(packages, result->standard_output));
   std::vector<StorePath> paths;
   for (const EvaluatedPackage& package : packages) paths.push_back(package.out_path);
@@ -140,6 +142,7 @@ absl::Status RemoveRoots(const std::string& root_link) {
     const std::string path = absl::StrCat(directory, "/", entry);
     if (::unlink(path.c_str()) != 0 && errno != ENOENT)
       return absl::ErrnoToStatus(errno, absl::StrCat("remove GC root ", path));
+    STOWAGE_FAULT_POINT("resolve.remove_roots.unlinked");
   }
   (void)::rmdir(directory.c_str());  // kept while something else is in it
   return absl::OkStatus();

@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/directory.h"
+#include "base/fault_point.h"
 #include "base/file.h"
 #include "base/status_macros.h"
 #include "nix/realisation.h"
@@ -31,6 +32,7 @@ absl::StatusOr<bool> LinkIfValid(absl::Span<const StorePath> paths, const std::s
   const auto lock = OpenAt(AT_FDCWD, options.state_directory + "/gc.lock", O_RDWR | O_CREAT, 0600);
   if (!lock.ok()) return false;
   STOWAGE_RETURN_IF_ERROR(LinkAll(paths, root_link));
+  STOWAGE_FAULT_POINT("resolve.root_valid.linked");
   if (::flock(lock->get(), LOCK_SH | LOCK_NB) != 0) return false;
   const absl::Status valid = closures.CheckPathsValid(paths);
   if (absl::IsNotFound(valid)) return false;

@@ -72,7 +72,8 @@ class Daemon {
 
   absl::Mutex mutex_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
-  bool collect_soon_ ABSL_GUARDED_BY(mutex_) = false;
+  // At first too: an earlier daemon may have died while it collected.
+  bool collect_soon_ ABSL_GUARDED_BY(mutex_) = true;
   std::thread collector_;
 };
 

@@ -14,6 +14,7 @@
 #include "base/annotate.h"
 #include "base/atomic_file.h"
 #include "base/directory.h"
+#include "base/fault_point.h"
 #include "base/file.h"
 #include "base/parallel.h"
 #include "base/status_macros.h"
@@ -32,9 +33,11 @@ absl::Status DropIndexesOfAnEarlierBoot(const std::string& state_directory) {
   const auto written = ReadFile(stamp, 100);
   if (written.ok() && *written == boot_id) return absl::OkStatus();
   STOWAGE_RETURN_IF_ERROR(RemoveTree(state_directory + "/objects"));
+  STOWAGE_FAULT_POINT("views.boot.objects_removed");
   STOWAGE_RETURN_IF_ERROR(RemoveTree(state_directory + "/views"));
   STOWAGE_RETURN_IF_ERROR(MakeDirectories(state_directory + "/objects"));
   STOWAGE_RETURN_IF_ERROR(MakeDirectories(state_directory + "/views"));
+  STOWAGE_FAULT_POINT("views.boot.emptied");
   return WriteFileAtomically(stamp, boot_id);
 }
 
@@ -65,6 +68,8 @@ absl::Status RemoveAllBut(const std::vector<int64_t>& numbers, const std::string
   const absl::flat_hash_set<int64_t> keep(numbers.begin(), numbers.end());
   STOWAGE_ASSIGN_OR_RETURN(const std::vector<std::string> files, ListDirectory(directory));
   for (const std::string& file : files) {
+    // Somebody may be writing it. What nobody finishes goes at the next start.
+    if (IsUnfinishedFile(file)) continue;
     int64_t number;
     if (absl::SimpleAtoi(file, &number) && keep.contains(number)) continue;
     STOWAGE_RETURN_IF_ERROR(RemoveTree(absl::StrCat(directory, "/", file)));
@@ -80,6 +85,8 @@ absl::StatusOr<std::unique_ptr<FuseViews>> FuseViews::Open(const FuseViewsOption
                                                            LayerTable& layers) {
   STOWAGE_RETURN_IF_ERROR(MakeDirectories(options.state_directory + "/objects"));
   STOWAGE_RETURN_IF_ERROR(MakeDirectories(options.state_directory + "/views"));
+  for (const char* directory : {"", "/objects", "/views"})
+    STOWAGE_RETURN_IF_ERROR(RemoveUnfinishedFiles(options.state_directory + directory));
   STOWAGE_RETURN_IF_ERROR(DropIndexesOfAnEarlierBoot(options.state_directory));
   STOWAGE_ASSIGN_OR_RETURN(MountTable mounts, MountTable::Open());
   STOWAGE_ASSIGN_OR_RETURN(UniqueFd store,
@@ -132,9 +139,11 @@ absl::StatusOr<int64_t> FuseViews::MakeView(const Digest& key, absl::Span<const 
   std::vector<int64_t> ids;
   for (const LayerRecord& layer : run) ids.push_back(layer.id);
   STOWAGE_ASSIGN_OR_RETURN(const int64_t number, layers_.ViewNumber(key, ids));
+  STOWAGE_FAULT_POINT("views.make.numbered");
   if (Exists(ViewFile(number))) return number;
   STOWAGE_ASSIGN_OR_RETURN(const std::vector<ObjectRecord> objects, layers_.Objects(ids));
   STOWAGE_RETURN_IF_ERROR(IndexObjects(objects));
+  STOWAGE_FAULT_POINT("views.make.indexed");
   std::vector<ViewSlot> slots;
   for (const ObjectRecord& object : objects)
     slots.push_back({object.base_name, static_cast<uint64_t>(object.number)});
@@ -187,9 +196,11 @@ absl::StatusOr<bool> FuseViews::RemoveUnneeded() {
     }
     // The row goes first: the number is never given out again, and the file goes below.
     STOWAGE_RETURN_IF_ERROR(layers_.ForgetView(view));
+    STOWAGE_FAULT_POINT("views.remove.forgotten");
   }
   STOWAGE_ASSIGN_OR_RETURN(const std::vector<int64_t> known_views, layers_.Views());
   STOWAGE_RETURN_IF_ERROR(RemoveAllBut(known_views, options_.state_directory + "/views"));
+  STOWAGE_FAULT_POINT("views.remove.views_removed");
   STOWAGE_ASSIGN_OR_RETURN(const std::vector<int64_t> objects, layers_.NeededObjects());
   STOWAGE_RETURN_IF_ERROR(RemoveAllBut(objects, options_.state_directory + "/objects"));
   return left;

@@ -26,8 +26,9 @@ struct FuseViewsOptions {
 // mounted somewhere. Thread-safe.
 class FuseViews {
  public:
-  // Makes the directories. When the machine has been started anew since the files were written they
-  // are dropped: they are not synced one by one, and no mount has survived.
+  // Makes the directories; removes unfinished files there and in the state directory. When the
+  // machine has been started anew since the files were written they are dropped: they are not
+  // synced one by one, and no mount has survived.
   static absl::StatusOr<std::unique_ptr<FuseViews>> Open(const FuseViewsOptions& options,
                                                          LayerTable& layers);
 

@@ -13,6 +13,7 @@
 #include "base/annotate.h"
 #include "base/atomic_file.h"
 #include "base/directory.h"
+#include "base/fault_point.h"
 #include "base/parallel.h"
 #include "base/status_macros.h"
 #include "layering/layer_archive.h"
@@ -199,6 +200,7 @@ absl::StatusOr<LayerRecord> ImageBuilder::WriteProfileLayer(const Profile& profi
     if (error != EEXIST && error != ENOTEMPTY)
       return absl::ErrnoToStatus(error, absl::StrCat("rename ", fresh, " to ", directory));
   }
+  STOWAGE_FAULT_POINT("image.profile.placed");
   STOWAGE_RETURN_IF_ERROR(SyncDirectory(options_.state_directory + "/profiles"));
   STOWAGE_ASSIGN_OR_RETURN(layer.id, catalog_.table().Record(layer, {}));
   return layer;
@@ -316,9 +318,11 @@ absl::StatusOr<ImageRecord> ImageBuilder::Build(const ImageBuildRequest& request
               absl::StrCat(request.closure.objects.size(), " store paths")));
   STOWAGE_RETURN_IF_ERROR(PlanLayers(request, draft));
   STOWAGE_RETURN_IF_ERROR(Annotate(HashLayers(request, report, draft), "hash the layers"));
+  STOWAGE_FAULT_POINT("image.build.hashed");
   STOWAGE_RETURN_IF_ERROR(Annotate(AddProfile(request, draft), "compose the profile layer"));
   report(Step(ResolveProgress::Phase::kRecord, "recording the image"));
   STOWAGE_RETURN_IF_ERROR(Annotate(Keep(request, draft), "root the layers"));
+  STOWAGE_FAULT_POINT("image.build.kept");
   return Record(request, draft);
 }
 

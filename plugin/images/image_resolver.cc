@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "base/annotate.h"
+#include "base/fault_point.h"
 #include "base/status_macros.h"
 #include "nix/valid_paths.h"
 #include "plugin/images/cache_key.h"
@@ -134,6 +135,7 @@ absl::StatusOr<ResolvedImage> ImageResolver::Run::Finish(ImageRecord image,
                                                          bool from_cache) {
   STOWAGE_RETURN_IF_ERROR(resolver_.images_.SetTag(reference_.name(), reference_.tag(), image.id,
                                                    revision, absl::Now()));
+  STOWAGE_FAULT_POINT("resolve.finish.tagged");
   std::vector<std::string> warnings = image.summary.warnings;
   return ResolvedImage{std::move(image), reference_.tag(), revision, from_cache,
                        std::move(warnings)};
@@ -234,8 +236,10 @@ absl::StatusOr<ImageRecord> ImageResolver::Run::Make(const Evaluation& evaluatio
   const auto paths = Realise(evaluation, root);
   absl::StatusOr<ImageRecord> image =
       paths.ok() ? Assemble(Packages(evaluation, *paths), cache_key, revision) : paths.status();
+  STOWAGE_FAULT_POINT("resolve.make.built");
   // The layers have roots of their own now; after an error nothing is to be kept.
   const absl::Status removed = RemoveRoots(root);
+  STOWAGE_FAULT_POINT("resolve.make.unrooted");
   if (image.ok() && !removed.ok()) return removed;
   return image;
 }

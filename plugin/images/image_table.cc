@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/fault_point.h"
 #include "base/status_macros.h"
 #include "plugin/state/state_database.h"
 
@@ -108,7 +109,9 @@ absl::StatusOr<int64_t> ImageTable::Record(const NewImage& image) {
                                 .Bind(2, static_cast<int64_t>(position))
                                 .Bind(3, image.layers[position])
                                 .Run());
+  STOWAGE_FAULT_POINT("image.record.inserted");
   STOWAGE_RETURN_IF_ERROR(transaction.Commit());
+  STOWAGE_FAULT_POINT("image.record.committed");
   return id;
 }
 

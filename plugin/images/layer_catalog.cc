@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/annotate.h"
 #include "base/directory.h"
+#include "base/fault_point.h"
 #include "base/file.h"
 #include "base/status_macros.h"
 
@@ -85,6 +86,7 @@ absl::Status LayerCatalog::ReconcileRoots() {
     }
   }
   STOWAGE_RETURN_IF_ERROR(table_->SetRooted(lost, false));
+  STOWAGE_FAULT_POINT("layers.reconcile.claims_dropped");
   for (const std::string& holder : holders) {
     if (!claimed.contains(holder)) STOWAGE_RETURN_IF_ERROR(gc_roots_.Remove(holder));
   }
@@ -98,6 +100,7 @@ std::string LayerCatalog::ProfileDirectory(const LayerRecord& profile) const {
 absl::Status LayerCatalog::Root(const LayerRecord& layer, absl::Span<const StorePath> top_paths) {
   if (layer.kind == LayerKind::kStorePaths)
     STOWAGE_RETURN_IF_ERROR(gc_roots_.Add(RootHolder(layer), top_paths));
+  STOWAGE_FAULT_POINT("layers.root.rooted");
   return table_->SetRooted({layer.id}, true);
 }
 
@@ -107,6 +110,14 @@ absl::Status LayerCatalog::CheckPresent(absl::Span<const int64_t> layers) {
     if (!layer.rooted)
       return absl::NotFoundError(
           absl::StrCat("layer ", layer.diff_id.ToString(), " is not held here"));
+  }
+  return CheckFiles(records);
+}
+
+absl::Status LayerCatalog::CheckFiles(absl::Span<const LayerRecord> records) {
+  std::vector<int64_t> layers;
+  for (const LayerRecord& layer : records) {
+    layers.push_back(layer.id);
     if (layer.kind == LayerKind::kProfile)
       STOWAGE_RETURN_IF_ERROR(
           CheckExists(AT_FDCWD, ProfileDirectory(layer), absl::string_view("profile directory ")));
@@ -168,6 +179,12 @@ absl::StatusOr<std::vector<int64_t>> LayerCatalog::FindChain(
 absl::StatusOr<std::vector<std::string>> LayerCatalog::LowerDirectories(
     absl::Span<const int64_t> layers) {
   STOWAGE_ASSIGN_OR_RETURN(const std::vector<LayerRecord> records, table_->FindAll(layers));
+  // GC roots keep Nix from taking them, not a person: better no container than a broken one.
+  if (const absl::Status present = CheckFiles(records); !present.ok())
+    return absl::DataLossError(
+        absl::StrCat("show layers: ", present.message(),
+                     "; 'nix-store --verify --repair' brings a lost store path back, removing and "
+                     "pulling the image a lost profile"));
   std::vector<std::string> directories;  // base first until the end
   for (auto layer = records.begin(); layer != records.end();) {
     if (layer->kind == LayerKind::kProfile) {
@@ -221,6 +238,7 @@ absl::StatusOr<size_t> LayerCatalog::CollectLayers(absl::Time now) {
                            table_->TakeUnneededLayers(now));
   if (unneeded.empty() && !files_left_) return 0;
   files_left_ = true;  // until all of it went well
+  STOWAGE_FAULT_POINT("layers.collect.taken");
   // The claims are gone already: should this end here, the next start finds roots that nobody
   // claims.
   {
@@ -230,10 +248,12 @@ absl::StatusOr<size_t> LayerCatalog::CollectLayers(absl::Time now) {
   // Index files before roots: stowage-fuse then closes what it has open of the store paths, which
   // Nix would take for alive.
   const absl::StatusOr<bool> views_left = views_->RemoveUnneeded();
+  STOWAGE_FAULT_POINT("layers.collect.views_removed");
   absl::Status status = views_left.status();
   for (const LayerRecord& layer : unneeded) {
     if (layer.kind == LayerKind::kStorePaths) status.Update(gc_roots_.Remove(RootHolder(layer)));
   }
+  STOWAGE_FAULT_POINT("layers.collect.roots_removed");
   const absl::StatusOr<bool> profiles_left = RemoveUnneededProfiles();
   status.Update(profiles_left.status());
   STOWAGE_RETURN_IF_ERROR(status);

@@ -74,6 +74,8 @@ class LayerCatalog : public RemoteLayers {
         views_(std::move(views)),
         gc_roots_(options_.gc_roots_directory) {}
   absl::Status ReconcileRoots();
+  // Errors: as CheckPresent, which looks at the claims too.
+  absl::Status CheckFiles(absl::Span<const LayerRecord> records);
   absl::Status RootAgain(const LayerRecord& layer);
   absl::StatusOr<size_t> CollectLayers(absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(collecting_);
   absl::StatusOr<bool> RemoveUnneededProfiles();

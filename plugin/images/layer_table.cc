@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/fault_point.h"
 #include "base/status_macros.h"
 #include "plugin/state/state_database.h"
 
@@ -125,7 +126,9 @@ absl::StatusOr<int64_t> LayerTable::Record(const LayerRecord& layer,
     STOWAGE_RETURN_IF_ERROR(
         link.Bind(1, id).Bind(2, static_cast<int64_t>(position)).Bind(3, number).Run());
   }
+  STOWAGE_FAULT_POINT("layers.record.inserted");
   STOWAGE_RETURN_IF_ERROR(transaction.Commit());
+  STOWAGE_FAULT_POINT("layers.record.committed");
   return id;
 }
 
@@ -167,6 +170,7 @@ absl::Status LayerTable::RecordChains(absl::Span<const Digest> chain_ids,
         insert.Bind(1, chain_ids[i].ToString()).Bind(2, parent).Bind(3, layers[i]).Run());
     parent = chain_ids[i].ToString();
   }
+  STOWAGE_FAULT_POINT("layers.chains.inserted");
   return transaction.Commit();
 }
 

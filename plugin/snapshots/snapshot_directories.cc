@@ -16,6 +16,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/atomic_file.h"
 #include "base/directory.h"
+#include "base/fault_point.h"
 #include "base/file.h"
 #include "base/status_macros.h"
 
@@ -105,11 +106,13 @@ absl::StatusOr<NewSnapshotDirectory> SnapshotDirectories::Create(bool writable,
                                                                  std::optional<int64_t> parent_id) {
   const std::string name = absl::StrCat(kNewPrefix, RandomText());
   STOWAGE_RETURN_IF_ERROR(MakeDirectoryAt(root_fd_.get(), name, 0700));
+  STOWAGE_FAULT_POINT("snapshots.directory.made");
   NewSnapshotDirectory directory(this, name);
   STOWAGE_RETURN_IF_ERROR(MakeUpper(root_fd_.get(), absl::StrCat(name, "/fs"), parent_id));
   if (writable)
     STOWAGE_RETURN_IF_ERROR(
         MakeDirectoryAt(root_fd_.get(), absl::StrCat(name, "/work"), kWorkMode));
+  STOWAGE_FAULT_POINT("snapshots.directory.filled");
   return directory;
 }
 
@@ -119,6 +122,7 @@ absl::Status SnapshotDirectories::TakeAway(const std::string& name) {
     if (errno == ENOENT) return absl::OkStatus();
     return absl::ErrnoToStatus(errno, absl::StrCat("rename ", root_, "/", name));
   }
+  STOWAGE_FAULT_POINT("snapshots.directory.taken_away");
   remover_.Add(absl::StrCat(root_, "/", removing));
   return absl::OkStatus();
 }
@@ -144,7 +148,7 @@ absl::Status SnapshotDirectories::RemoveLeftovers() {
 absl::Status SnapshotDirectories::RemoveUnplaced() {
   STOWAGE_ASSIGN_OR_RETURN(const std::vector<std::string> names, NamesWithPrefix(kNewPrefix));
   for (const std::string& name : names) remover_.Add(absl::StrCat(root_, "/", name));
-  return absl::OkStatus();
+  return RemoveUnfinishedFiles(root_);  // the marker
 }
 
 bool SnapshotDirectories::Marked() const {

@@ -60,7 +60,8 @@ class SnapshotDirectories {
   absl::Status RemoveLater(int64_t id);
   // Starts deleting what was taken away earlier and is still there.
   absl::Status RemoveLeftovers();
-  // Starts deleting directories that never got a number. Only while no Create is running.
+  // Starts deleting directories that never got a number, and removes unfinished files. Only while
+  // no Create is running.
   absl::Status RemoveUnplaced();
   // Numbers that have a directory, ascending.
   absl::StatusOr<std::vector<int64_t>> Ids() const;

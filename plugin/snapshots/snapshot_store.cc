@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
+#include "base/fault_point.h"
 #include "base/status_macros.h"
 #include "plugin/containerd/labels.h"
 #include "plugin/state/state_database.h"
@@ -181,8 +182,11 @@ absl::StatusOr<int64_t> SnapshotStore::Create(const NewSnapshot& snapshot,
   STOWAGE_ASSIGN_OR_RETURN(const int64_t parent_id, ParentId(snapshot.parent));
   STOWAGE_RETURN_IF_ERROR(RequireFree(snapshot.key));
   STOWAGE_ASSIGN_OR_RETURN(const int64_t id, Insert(snapshot, parent_id));
+  STOWAGE_FAULT_POINT("snapshots.create.inserted");
   STOWAGE_RETURN_IF_ERROR(place(id));
+  STOWAGE_FAULT_POINT("snapshots.create.placed");
   STOWAGE_RETURN_IF_ERROR(transaction.Commit());
+  STOWAGE_FAULT_POINT("snapshots.create.committed");
   return id;
 }
 
@@ -203,7 +207,10 @@ absl::Status SnapshotStore::EnsureRemote(const NewSnapshot& snapshot, absl::stri
     if (label == existing->snapshot.labels.end() || label->second != snapshot.chain_id)
       STOWAGE_RETURN_IF_ERROR(PutLabel(existing->id, ref_label, snapshot.chain_id));
   }
-  return transaction.Commit();
+  STOWAGE_FAULT_POINT("snapshots.remote.inserted");
+  STOWAGE_RETURN_IF_ERROR(transaction.Commit());
+  STOWAGE_FAULT_POINT("snapshots.remote.committed");
+  return absl::OkStatus();
 }
 
 absl::Status SnapshotStore::Commit(int64_t id, absl::string_view key, absl::string_view name,
@@ -224,7 +231,10 @@ absl::Status SnapshotStore::Commit(int64_t id, absl::string_view key, absl::stri
                               .Bind(6, usage.inodes)
                               .Run());
   STOWAGE_RETURN_IF_ERROR(ReplaceLabels(id, labels, /*is_remote=*/false));
-  return transaction.Commit();
+  STOWAGE_FAULT_POINT("snapshots.commit.updated");
+  STOWAGE_RETURN_IF_ERROR(transaction.Commit());
+  STOWAGE_FAULT_POINT("snapshots.commit.committed");
+  return absl::OkStatus();
 }
 
 absl::StatusOr<StoredSnapshot> SnapshotStore::Remove(absl::string_view key) {
@@ -236,7 +246,9 @@ absl::StatusOr<StoredSnapshot> SnapshotStore::Remove(absl::string_view key) {
     return absl::FailedPreconditionError(
         absl::StrCat("remove snapshot ", key, ": it has children; remove those first"));
   STOWAGE_RETURN_IF_ERROR(writer_.changes[kDelete].Bind(1, stored.id).Run());
+  STOWAGE_FAULT_POINT("snapshots.remove.deleted");
   STOWAGE_RETURN_IF_ERROR(transaction.Commit());
+  STOWAGE_FAULT_POINT("snapshots.remove.committed");
   return stored;
 }
 
@@ -251,7 +263,9 @@ absl::StatusOr<Snapshot> SnapshotStore::Update(const Snapshot& wanted,
   STOWAGE_RETURN_IF_ERROR(
       writer_.changes[kTouch].Bind(1, stored.id).Bind(2, absl::ToUnixNanos(absl::Now())).Run());
   STOWAGE_ASSIGN_OR_RETURN(StoredSnapshot updated, writer_.queries.Find(wanted.name));
+  STOWAGE_FAULT_POINT("snapshots.update.updated");
   STOWAGE_RETURN_IF_ERROR(transaction.Commit());
+  STOWAGE_FAULT_POINT("snapshots.update.committed");
   return std::move(updated.snapshot);
 }
 

@@ -30,5 +30,15 @@ TEST_CASE("WriteFileAtomically cleans up when the rename fails", "[base][atomic_
   CHECK(ListDirectory(directory.path()).value() == std::vector<std::string>{"f"});
 }
 
+TEST_CASE("RemoveUnfinishedFiles removes what a killed writer has left, and nothing else",
+          "[base][atomic_file]") {
+  const testing::TemporaryDirectory directory;
+  for (const char* name : {"f", "f.tmp-a1B2c3", ".tmp-a1B2c3", "f.tmp-a1B2c", "f.tmp-a1B2c3d"})
+    REQUIRE_OK(WriteFileAtomically(directory.Join(name), ""));
+  REQUIRE_OK(RemoveUnfinishedFiles(directory.path()));
+  CHECK(ListDirectory(directory.path()).value() ==
+        std::vector<std::string>{".tmp-a1B2c3", "f", "f.tmp-a1B2c", "f.tmp-a1B2c3d"});
+}
+
 }  // namespace
 }  // namespace stowage

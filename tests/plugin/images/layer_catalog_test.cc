@@ -67,6 +67,17 @@ TEST_CASE("LayerCatalog shows no layer without the FUSE mount and says what to s
   CHECK(lower.status().message().find("stowage-fuse --state") != absl::string_view::npos);
 }
 
+TEST_CASE("LayerCatalog shows no layer whose store path is gone, and names the path",
+          "[plugin][layer_catalog]") {
+  Fixture f;
+  REQUIRE_OK(f.catalog->views().Write(f.catalog->table().FindAll({f.layer.id}).value()));
+  REQUIRE_OK(RemoveTree(f.directory.Join("store/" + kPath)));
+  const auto lower = f.catalog->LowerDirectories({f.layer.id});
+  CHECK(absl::IsDataLoss(lower.status()));
+  CHECK(lower.status().message().find(kPath) != absl::string_view::npos);
+  CHECK(lower.status().message().find("nix-store --verify --repair") != absl::string_view::npos);
+}
+
 TEST_CASE("LayerCatalog keeps the archive of a layer open and notices changed files",
           "[plugin][layer_catalog]") {
   Fixture f;
