@@ -47,6 +47,8 @@ absl::StatusOr<std::unique_ptr<LayerCatalog>> LayerCatalog::Open(
                       *table));
   std::unique_ptr<LayerCatalog> catalog(
       new LayerCatalog(options, std::move(table), std::move(views)));
+  auto removals = RemovalWatch::Open(options.store_directory);
+  if (removals.ok()) catalog->removals_.emplace(*std::move(removals));
   STOWAGE_RETURN_IF_ERROR(
       Annotate(catalog->ReconcileRoots(), "compare the GC roots with the database"));
   STOWAGE_RETURN_IF_ERROR(
@@ -114,19 +116,44 @@ absl::Status LayerCatalog::CheckPresent(absl::Span<const int64_t> layers) {
   return CheckFiles(records);
 }
 
-absl::Status LayerCatalog::CheckFiles(absl::Span<const LayerRecord> records) {
+std::vector<int64_t> LayerCatalog::NotChecked(absl::Span<const LayerRecord> records,
+                                              uint64_t removals) {
+  const absl::MutexLock lock(&mutex_);
+  if (checked_at_ != removals) checked_.clear();
+  checked_at_ = removals;
   std::vector<int64_t> layers;
   for (const LayerRecord& layer : records) {
-    layers.push_back(layer.id);
-    if (layer.kind == LayerKind::kProfile)
-      STOWAGE_RETURN_IF_ERROR(
-          CheckExists(AT_FDCWD, ProfileDirectory(layer), absl::string_view("profile directory ")));
+    if (layer.kind == LayerKind::kStorePaths && !checked_.contains(layer.id))
+      layers.push_back(layer.id);
   }
+  return layers;
+}
+
+absl::Status LayerCatalog::CheckStorePaths(absl::Span<const int64_t> layers) {
   STOWAGE_ASSIGN_OR_RETURN(const std::vector<ObjectRecord> objects, table_->Objects(layers));
   STOWAGE_ASSIGN_OR_RETURN(const UniqueFd store,
                            OpenAt(AT_FDCWD, options_.store_directory, O_PATH | O_DIRECTORY));
   for (const ObjectRecord& object : objects)
     STOWAGE_RETURN_IF_ERROR(CheckExists(store.get(), object.base_name, options_.store_directory));
+  return absl::OkStatus();
+}
+
+absl::Status LayerCatalog::CheckFiles(absl::Span<const LayerRecord> records) {
+  for (const LayerRecord& layer : records) {
+    if (layer.kind == LayerKind::kProfile)
+      STOWAGE_RETURN_IF_ERROR(
+          CheckExists(AT_FDCWD, ProfileDirectory(layer), absl::string_view("profile directory ")));
+  }
+  // Counted before the check: what is removed during it is seen by the next one.
+  uint64_t removals = 0;
+  if (removals_) {
+    STOWAGE_ASSIGN_OR_RETURN(removals, removals_->Count());
+  }
+  const std::vector<int64_t> layers = NotChecked(records, removals);
+  if (layers.empty()) return absl::OkStatus();
+  STOWAGE_RETURN_IF_ERROR(CheckStorePaths(layers));
+  const absl::MutexLock lock(&mutex_);
+  if (removals_ && checked_at_ == removals) checked_.insert(layers.begin(), layers.end());
   return absl::OkStatus();
 }
 

@@ -2,13 +2,16 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/types/span.h"
+#include "base/removal_watch.h"
 #include "layering/layer_archive.h"
 #include "nix/gc_roots.h"
 #include "plugin/images/fuse_views.h"
@@ -74,8 +77,13 @@ class LayerCatalog : public RemoteLayers {
         views_(std::move(views)),
         gc_roots_(options_.gc_roots_directory) {}
   absl::Status ReconcileRoots();
-  // Errors: as CheckPresent, which looks at the claims too.
+  // Errors: as CheckPresent, which looks at the claims too. Looks at each store path once, and
+  // again only when something was removed from the store.
   absl::Status CheckFiles(absl::Span<const LayerRecord> records);
+  absl::Status CheckStorePaths(absl::Span<const int64_t> layers);
+  // Those of the layers that may have lost store paths since they were checked. removals: what
+  // removals_ counts now.
+  std::vector<int64_t> NotChecked(absl::Span<const LayerRecord> records, uint64_t removals);
   absl::Status RootAgain(const LayerRecord& layer);
   absl::StatusOr<size_t> CollectLayers(absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(collecting_);
   absl::StatusOr<bool> RemoveUnneededProfiles();
@@ -88,7 +96,12 @@ class LayerCatalog : public RemoteLayers {
   absl::Mutex collecting_;
   // A clean-up was interrupted, or something was still mounted; at first, unknown.
   bool files_left_ ABSL_GUARDED_BY(collecting_) = true;
+  // None if the kernel had no inotify instance left: each call then checks everything.
+  std::optional<RemovalWatch> removals_;
   absl::Mutex mutex_;
+  // Layers whose store paths were all there when removals_ counted checked_at_.
+  absl::flat_hash_set<int64_t> checked_ ABSL_GUARDED_BY(mutex_);
+  uint64_t checked_at_ ABSL_GUARDED_BY(mutex_) = 0;
   // Most recently used last.
   std::vector<std::pair<Digest, std::shared_ptr<const LayerArchive>>> archives_
       ABSL_GUARDED_BY(mutex_);

@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include <cstdio>
+
 #include "base/atomic_file.h"
 #include "base/directory.h"
 #include "base/sha256.h"
@@ -76,6 +78,22 @@ TEST_CASE("LayerCatalog shows no layer whose store path is gone, and names the p
   CHECK(absl::IsDataLoss(lower.status()));
   CHECK(lower.status().message().find(kPath) != absl::string_view::npos);
   CHECK(lower.status().message().find("nix-store --verify --repair") != absl::string_view::npos);
+}
+
+TEST_CASE("LayerCatalog sees a store path go that it has seen before, and come back",
+          "[plugin][layer_catalog]") {
+  Fixture f;
+  const auto found = [&] { return f.catalog->FindChain(Sha256("chain"), std::nullopt).ok(); };
+  CHECK(found());
+  REQUIRE_OK(MakeDirectories(f.directory.Join("store/unrelated")));
+  REQUIRE_OK(RemoveTree(f.directory.Join("store/unrelated")));
+  CHECK(found());
+  const std::string path = f.directory.Join("store/" + kPath);
+  REQUIRE(std::rename(path.c_str(), f.directory.Join("away").c_str()) == 0);
+  CHECK_FALSE(found());
+  CHECK_FALSE(found());
+  REQUIRE(std::rename(f.directory.Join("away").c_str(), path.c_str()) == 0);
+  CHECK(found());
 }
 
 TEST_CASE("LayerCatalog keeps the archive of a layer open and notices changed files",
