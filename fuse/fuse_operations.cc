@@ -120,6 +120,14 @@ void ReadDirPlus(fuse_req_t request, fuse_ino_t node, size_t size, off_t offset,
   ReadDirectory(request, node, size, offset, /*plus=*/true);
 }
 
+// Nothing in a store has extended attributes. ENOSYS would spare the kernel all further requests,
+// but what a container then sees is EOPNOTSUPP, with which containerd cannot compare a snapshot with
+// its parent (continuity fs/diff_unix.go compareCapabilities).
+void GetExtendedAttribute(fuse_req_t request, fuse_ino_t /*node*/, const char* /*name*/,
+                          size_t /*size*/) {
+  FuseReply(request).Error(ENODATA);
+}
+
 void StatFs(fuse_req_t request, fuse_ino_t /*node*/) { FuseReply(request).FileSystemStatistics(); }
 
 fuse_lowlevel_ops MakeOperations() {
@@ -133,6 +141,7 @@ fuse_lowlevel_ops MakeOperations() {
   operations.opendir = OpenDir;
   operations.readdir = ReadDir;
   operations.readdirplus = ReadDirPlus;
+  operations.getxattr = GetExtendedAttribute;
   operations.statfs = StatFs;
   return operations;
 }

@@ -162,7 +162,7 @@ TEST_CASE("the mount is read-only, without extended attributes, and has no block
   CHECK(::unlink(file.c_str()) == -1);
   CHECK(errno == EROFS);
   CHECK(::getxattr(file.c_str(), "user.x", nullptr, 0) == -1);
-  CHECK(errno == ENOTSUP);
+  CHECK(errno == ENODATA);  // with ENOTSUP containerd cannot compare snapshots
   CHECK(::listxattr(file.c_str(), nullptr, 0) <= 0);
   struct statvfs statistics {};
   REQUIRE(::statvfs(file.c_str(), &statistics) == 0);

@@ -5,12 +5,27 @@ import os
 
 from commands import expect, expect_equal, expect_in, run, wait_until
 from containerd import Containerd
-from file_tree import read_tree
+from file_tree import read_tar, read_tree
 from grpc_api import GrpcApi
 
 IMAGE = "nix/busybox/hello:latest"
 HELLO = "Hello, world!\n"
 MAX_LABEL_BYTES = 4096  # containerd: of a label's name and value together
+
+# Everything that a layer can say: files and directories added, changed, deleted and replaced by each other, in the Nix
+# store (where {hello} is a store path) and elsewhere.
+CHANGES = """
+b() {{ busybox "$@"; }}
+echo added > /etc/added; b ln /etc/added /etc/linked; b mkdir -p /srv/a/b; echo deep > /srv/a/b/deep
+echo more >> /etc/passwd; b chmod 0700 /etc/group; b ln -sf /nowhere /etc/pointer
+b rm /etc/services
+echo more >> {hello}/bin/hello; b rm -r {hello}/share/locale
+b rm -r {hello}/share/doc; b mkdir {hello}/share/doc; echo new > {hello}/share/doc/new
+b mkdir /nix/store/made; echo made > /nix/store/made/file
+b rm -r /nix/store/{gone}
+b rm -r /var/tmp; echo file > /var/tmp
+b rm -r /tmp; b mkdir /tmp; echo only > /tmp/only
+"""
 
 
 def run_column(case, suite):
@@ -21,6 +36,7 @@ def run_column(case, suite):
     _unusual_names(node)
     _pull_for_overlayfs(node)
     _mounted_image(case, node)
+    _changes(case, node)
 
 
 # --- a copy that was unpacked without labels
@@ -103,6 +119,54 @@ def _mounted_image(case, node):
     expect_equal(_difference(trees), "", "the mounted image, against overlayfs")
     expect(len(trees["stowage"]) > 100, f"the image has only {sorted(trees['stowage'])}")
     expect_equal(len(_snapshots(node)), 1, "snapshots after the image is unmounted")
+
+
+def _changes(case, node):
+    hello = case.store_path("hello")
+    gone = os.path.basename(case.store_path("iana-etc"))
+    script = "set -e\n" + CHANGES.format(hello=hello, gone=gone)
+    diffs, committed_diffs, trees = {}, {}, {}
+    for snapshotter in ("stowage", "overlayfs"):
+        node.ctr("run", "--snapshotter", snapshotter, IMAGE, f"changer-{snapshotter}", "busybox", "sh", "-ec", script)
+        diffs[snapshotter] = _diff(case, node, snapshotter, f"changer-{snapshotter}")
+        node.ctr("snapshots", "--snapshotter", snapshotter, "commit", "changed", f"changer-{snapshotter}")
+        committed_diffs[snapshotter] = _diff(case, node, snapshotter, "changed")
+        trees[snapshotter] = _tree(case, node, snapshotter, "changed")
+    expect_equal(_difference(diffs), "", "the changes of a container, against overlayfs")
+    expect_equal(_difference(committed_diffs), "", "the same committed, against overlayfs")
+    expect_equal(_difference(trees), "", "the committed snapshot, against overlayfs")
+    store = hello.removeprefix("/")
+    expect_equal(_files(diffs["stowage"]), sorted([
+        "etc/added", "etc/group", "etc/linked", "etc/passwd", "etc/pointer", "etc/.wh.services", f"{store}/bin/hello",
+        f"{store}/share/.wh.locale", f"{store}/share/doc/.wh.hello", f"{store}/share/doc/new", "nix/store/made/file", f"nix/store/.wh.{gone}", "srv/a/b/deep",
+        "tmp/only", "var/tmp"]), "files of the diff")
+    expect_equal(_files(committed_diffs["stowage"]), _files(diffs["stowage"]), "files of the diff when committed")
+
+
+def _diff(case, node, snapshotter, key):
+    """The entries of the layer that a snapshot adds to its parent."""
+    tar = f"{case.scratch}/diff-{snapshotter}-{key}.tar"
+    run(["sh", "-ec", 'exec "$@" > "$0"', tar, "ctr", "--address", node.containerd_socket, "--namespace", node.namespace,
+         "snapshots", "--snapshotter", snapshotter, "diff", "--media-type", "application/vnd.oci.image.layer.v1.tar", key],
+        env=node.containerd.environment)
+    return read_tar(tar)
+
+
+def _tree(case, node, snapshotter, name):
+    """The tree of a committed snapshot. Not by `ctr snapshots view`, whose snapshot may be collected at once."""
+    target = f"{case.scratch}/tree-{snapshotter}"
+    os.mkdir(target)
+    node.ctr("snapshots", "--snapshotter", snapshotter, "prepare", "look", name)
+    mounts = node.ctr("snapshots", "--snapshotter", snapshotter, "mounts", target, "look").stdout
+    run(["sh", "-ec", mounts])
+    tree = read_tree(target)
+    run(["umount", target])
+    node.ctr("snapshots", "--snapshotter", snapshotter, "remove", "look")
+    return tree
+
+
+def _files(entries):
+    return sorted(path for path, entry in entries.items() if entry.kind != "directory")
 
 
 def _difference(both):
