@@ -121,8 +121,8 @@ void ReadDirPlus(fuse_req_t request, fuse_ino_t node, size_t size, off_t offset,
 }
 
 // Nothing in a store has extended attributes. ENOSYS would spare the kernel all further requests,
-// but what a container then sees is EOPNOTSUPP, with which containerd cannot compare a snapshot with
-// its parent (continuity fs/diff_unix.go compareCapabilities).
+// but what a container then sees is EOPNOTSUPP, with which containerd cannot compare a snapshot
+// with its parent (continuity fs/diff_unix.go compareCapabilities).
 void GetExtendedAttribute(fuse_req_t request, fuse_ino_t /*node*/, const char* /*name*/,
                           size_t /*size*/) {
   FuseReply(request).Error(ENODATA);

@@ -33,9 +33,9 @@ static_assert(sizeof(IndexHeader) == 64);
 
 enum class EntryKind : uint8_t { kDirectory = 0, kRegular = 1, kExecutable = 2, kSymlink = 3 };
 
-// Record 0 is the store path itself, its name the base name. The children of a directory are
-// consecutive records after it, sorted by the bytes of their names.
-struct ObjectRecord {
+// Of an object. Record 0 is the store path itself, its name the base name. The children of a
+// directory are consecutive records after it, sorted by the bytes of their names.
+struct ObjectIndexRecord {
   // Directory: first child | number of children << 32 (no children: 0). Regular file: size in
   // bytes. Symlink: place of the target in the text.
   uint64_t value;
@@ -46,7 +46,7 @@ struct ObjectRecord {
   uint8_t kind;  // EntryKind
   uint32_t crc;  // record number (4 bytes), the fields before, name, symlink target
 };
-static_assert(sizeof(ObjectRecord) == 24);
+static_assert(sizeof(ObjectIndexRecord) == 24);
 
 // Record i is slot i + 1; sorted by the bytes of the names.
 struct ViewRecord {

@@ -56,7 +56,7 @@ absl::StatusOr<ObjectIndexSummary> WriteObjectIndex(int store_directory_fd,
   STOWAGE_RETURN_IF_ERROR(builder.Walk(store_directory_fd, base_name));
   IndexHeader header{};
   header.magic = kObjectMagic;
-  header.record_size = sizeof(ObjectRecord);
+  header.record_size = sizeof(ObjectIndexRecord);
   header.number = object_number;
   header.file_bytes = builder.file_bytes();
   STOWAGE_RETURN_IF_ERROR(

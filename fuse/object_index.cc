@@ -12,7 +12,7 @@ namespace {
 
 // Takes over a directory's children. False if they do not lie behind it and inside the index: the
 // order makes every walk end.
-bool TakeChildren(const ObjectRecord& record, uint32_t entry_count, ObjectEntry* entry) {
+bool TakeChildren(const ObjectIndexRecord& record, uint32_t entry_count, ObjectEntry* entry) {
   entry->first_child = static_cast<uint32_t>(record.value);
   entry->child_count = static_cast<uint32_t>(record.value >> 32);
   if (entry->child_count == 0) return record.value == 0;
@@ -24,16 +24,16 @@ bool TakeChildren(const ObjectRecord& record, uint32_t entry_count, ObjectEntry*
 
 absl::StatusOr<ObjectIndex> ObjectIndex::Open(int directory_fd, const std::string& path,
                                               uint64_t object_number) {
-  STOWAGE_ASSIGN_OR_RETURN(IndexFile file,
-                           IndexFile::Open(directory_fd, path, kObjectMagic, sizeof(ObjectRecord),
-                                           object_number, kMaxEntries));
+  STOWAGE_ASSIGN_OR_RETURN(
+      IndexFile file, IndexFile::Open(directory_fd, path, kObjectMagic, sizeof(ObjectIndexRecord),
+                                      object_number, kMaxEntries));
   return ObjectIndex(std::move(file));
 }
 
 int ObjectIndex::ReadEntry(uint32_t index, ObjectEntry* entry) const {
   if (index >= entry_count()) return ESTALE;
   const absl::string_view bytes = file_.Record(index);
-  ObjectRecord record;
+  ObjectIndexRecord record;
   std::memcpy(&record, bytes.data(), sizeof record);
   entry->index = index;
   entry->kind = static_cast<EntryKind>(record.kind);

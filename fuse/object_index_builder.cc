@@ -63,7 +63,7 @@ absl::Status ObjectIndexBuilder::DescribeEntry(int directory_fd, uint32_t index)
   if (!S_ISREG(status.st_mode))
     return absl::InvalidArgumentError(absl::StrCat(
         "index ", Shown(index), ": neither directory, regular file nor symbolic link"));
-  ObjectRecord& record = records_[index];
+  ObjectIndexRecord& record = records_[index];
   // Nix keeps one permission: whether the owner may execute (Nix: libutil/archive.cc).
   const EntryKind kind =
       (status.st_mode & S_IXUSR) != 0 ? EntryKind::kExecutable : EntryKind::kRegular;
@@ -82,7 +82,7 @@ absl::Status ObjectIndexBuilder::DescribeSymlink(int directory_fd, uint32_t inde
   if (length == sizeof target)
     return absl::InvalidArgumentError(
         absl::StrCat("index ", Shown(index), ": link target of ", PATH_MAX, " bytes or more"));
-  ObjectRecord& record = records_[index];
+  ObjectIndexRecord& record = records_[index];
   record.kind = static_cast<uint8_t>(EntryKind::kSymlink);
   record.value = text_.size();
   record.target_length = static_cast<uint16_t>(length);
@@ -105,7 +105,7 @@ absl::Status ObjectIndexBuilder::EnterDirectory(int directory_fd, uint32_t index
   if (text_.size() > std::numeric_limits<uint32_t>::max())
     return absl::ResourceExhaustedError(
         absl::StrCat("index ", Shown(index), ": more than 4 GiB of names"));
-  ObjectRecord& record = records_[index];
+  ObjectIndexRecord& record = records_[index];
   record.kind = static_cast<uint8_t>(EntryKind::kDirectory);
   record.value = listed_.empty() ? 0 : first | uint64_t{listed_.size()} << 32;
   Seal(index);
@@ -139,7 +139,7 @@ absl::Status ObjectIndexBuilder::ReadNames(int directory_fd, uint32_t index) {
 
 void ObjectIndexBuilder::AddRecord(absl::string_view name, uint32_t parent,
                                    uint8_t directory_entry_type) {
-  ObjectRecord record{};
+  ObjectIndexRecord record{};
   record.name_offset = static_cast<uint32_t>(text_.size());
   record.name_length = static_cast<uint8_t>(name.size());
   record.parent = parent;
@@ -149,7 +149,7 @@ void ObjectIndexBuilder::AddRecord(absl::string_view name, uint32_t parent,
 }
 
 void ObjectIndexBuilder::Seal(uint32_t index) {
-  ObjectRecord& record = records_[index];
+  ObjectIndexRecord& record = records_[index];
   const bool is_symlink = record.kind == static_cast<uint8_t>(EntryKind::kSymlink);
   const absl::string_view target =
       is_symlink ? absl::string_view(text_).substr(record.value, record.target_length)
@@ -160,7 +160,7 @@ void ObjectIndexBuilder::Seal(uint32_t index) {
 }
 
 absl::string_view ObjectIndexBuilder::NameOf(uint32_t index) const {
-  const ObjectRecord& record = records_[index];
+  const ObjectIndexRecord& record = records_[index];
   return absl::string_view(text_).substr(record.name_offset, record.name_length);
 }
 

@@ -19,7 +19,7 @@ class ObjectIndexBuilder {
   // store_directory_fd is borrowed. Errors: as WriteObjectIndex.
   absl::Status Walk(int store_directory_fd, const std::string& base_name);
 
-  const std::vector<ObjectRecord>& records() const { return records_; }
+  const std::vector<ObjectIndexRecord>& records() const { return records_; }
   absl::string_view text() const { return text_; }
   uint64_t file_bytes() const { return file_bytes_; }
 
@@ -46,7 +46,7 @@ class ObjectIndexBuilder {
   std::string Shown(uint32_t index) const;
   absl::Status SystemError(absl::string_view action, uint32_t index) const;
 
-  std::vector<ObjectRecord> records_;
+  std::vector<ObjectIndexRecord> records_;
   std::string text_;
   uint64_t file_bytes_ = 0;
   std::vector<OpenDirectory> stack_;

@@ -151,7 +151,7 @@ TEST_CASE("records that are valid but impossible are EIO", "[fuse][object_index]
                     {"a name with a zero byte", 0, 0, std::string("a\0b", 3), 1}}));
   INFO(bad.what);
   StoreTree store;
-  ObjectRecord record{};
+  ObjectIndexRecord record{};
   record.value = bad.value;
   record.parent = bad.parent;
   record.name_length = static_cast<uint8_t>(bad.name.size());

@@ -15,9 +15,9 @@
 namespace stowage::testing {
 namespace {
 
-constexpr size_t kRecordSize = sizeof(ObjectRecord);
+constexpr size_t kRecordSize = sizeof(ObjectIndexRecord);
 static_assert(sizeof(ViewRecord) == kRecordSize && offsetof(ViewRecord, crc) == 20 &&
-              offsetof(ObjectRecord, crc) == 20);
+              offsetof(ObjectIndexRecord, crc) == 20);
 
 }  // namespace
 
@@ -55,7 +55,7 @@ std::string WithRightChecksums(absl::string_view bytes, const std::array<char, 8
   for (uint32_t i = 0; i < header.record_count; ++i) {
     char* const record = records + i * kRecordSize;
     const uint32_t crc = crc_of_record(i, absl::string_view(record, kRecordSize), text);
-    std::memcpy(record + offsetof(ObjectRecord, crc), &crc, sizeof crc);
+    std::memcpy(record + offsetof(ObjectIndexRecord, crc), &crc, sizeof crc);
   }
   header.content_crc = Crc32c(absl::string_view(records, content_size));
   const char* const header_bytes = reinterpret_cast<const char*>(&header);

@@ -14,7 +14,7 @@ namespace stowage {
 namespace {
 
 uint32_t CrcOfRecord(uint32_t index, absl::string_view bytes, absl::string_view text) {
-  ObjectRecord record;
+  ObjectIndexRecord record;
   std::memcpy(&record, bytes.data(), sizeof record);
   const bool is_symlink = record.kind == static_cast<uint8_t>(EntryKind::kSymlink);
   return RecordCrc(index, bytes, testing::PieceOf(text, record.name_offset, record.name_length),
