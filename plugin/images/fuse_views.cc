@@ -18,27 +18,28 @@
 #include "base/file.h"
 #include "base/parallel.h"
 #include "base/status_macros.h"
+#include "fuse/index_format.h"
 #include "fuse/index_writer.h"
 #include "plugin/images/cache_key.h"
 
 namespace stowage {
 namespace {
 
-// The kernel's identity of this boot; index files carry it in a file beside them.
+// In a file beside the index files: the boot and the format that they were written in.
 absl::StatusOr<std::string> BootId() { return ReadFile("/proc/sys/kernel/random/boot_id", 100); }
 
-absl::Status DropIndexesOfAnEarlierBoot(const std::string& state_directory) {
-  STOWAGE_ASSIGN_OR_RETURN(const std::string boot_id, BootId());
-  const std::string stamp = state_directory + "/boot_id";
-  const auto written = ReadFile(stamp, 100);
-  if (written.ok() && *written == boot_id) return absl::OkStatus();
+std::string Stamp(absl::string_view boot_id) {
+  return absl::StrCat(boot_id, "index version ", kIndexVersion, "\n");
+}
+
+absl::Status DropIndexes(const std::string& state_directory) {
   STOWAGE_RETURN_IF_ERROR(RemoveTree(state_directory + "/objects"));
   STOWAGE_FAULT_POINT("views.boot.objects_removed");
   STOWAGE_RETURN_IF_ERROR(RemoveTree(state_directory + "/views"));
   STOWAGE_RETURN_IF_ERROR(MakeDirectories(state_directory + "/objects"));
   STOWAGE_RETURN_IF_ERROR(MakeDirectories(state_directory + "/views"));
   STOWAGE_FAULT_POINT("views.boot.emptied");
-  return WriteFileAtomically(stamp, boot_id);
+  return absl::OkStatus();
 }
 
 Digest ViewKey(absl::Span<const LayerRecord> run) {
@@ -87,12 +88,47 @@ absl::StatusOr<std::unique_ptr<FuseViews>> FuseViews::Open(const FuseViewsOption
   STOWAGE_RETURN_IF_ERROR(MakeDirectories(options.state_directory + "/views"));
   for (const char* directory : {"", "/objects", "/views"})
     STOWAGE_RETURN_IF_ERROR(RemoveUnfinishedFiles(options.state_directory + directory));
-  STOWAGE_RETURN_IF_ERROR(DropIndexesOfAnEarlierBoot(options.state_directory));
+  STOWAGE_ASSIGN_OR_RETURN(const std::string boot_id, BootId());
+  const std::string stamp_path = options.state_directory + "/boot_id";
+  const std::string found = ReadFile(stamp_path, 200).value_or("");
+  const bool of_this_boot = absl::StartsWith(found, boot_id);
+  if (!of_this_boot) STOWAGE_RETURN_IF_ERROR(DropIndexes(options.state_directory));
   STOWAGE_ASSIGN_OR_RETURN(MountTable mounts, MountTable::Open());
   STOWAGE_ASSIGN_OR_RETURN(UniqueFd store,
                            OpenAt(AT_FDCWD, options.store_directory, O_PATH | O_DIRECTORY));
-  return std::unique_ptr<FuseViews>(
+  std::unique_ptr<FuseViews> views(
       new FuseViews(options, layers, std::move(mounts), std::move(store)));
+  const std::string stamp = Stamp(boot_id);
+  if (found == stamp) return views;
+  if (of_this_boot)
+    STOWAGE_RETURN_IF_ERROR(
+        Annotate(views->WriteAgain(), "write the index files again, in this version's format"));
+  STOWAGE_RETURN_IF_ERROR(WriteFileAtomically(stamp_path, stamp));
+  return views;
+}
+
+// Containers may have them mapped, and keep what they have mapped.
+absl::Status FuseViews::WriteAgain() {
+  STOWAGE_ASSIGN_OR_RETURN(const std::vector<int64_t> views, layers_.Views());
+  absl::flat_hash_set<int64_t> written;
+  for (const int64_t view : views) {
+    if (!Exists(ViewFile(view))) continue;
+    STOWAGE_ASSIGN_OR_RETURN(const std::vector<int64_t> layers, layers_.ViewLayers(view));
+    STOWAGE_ASSIGN_OR_RETURN(const std::vector<ObjectRecord> objects, layers_.Objects(layers));
+    std::vector<const ObjectRecord*> unwritten;
+    for (const ObjectRecord& object : objects)
+      if (written.insert(object.number).second) unwritten.push_back(&object);
+    const absl::Status indexed = ParallelFor(unwritten.size(), AvailableCpus(), [&](size_t i) {
+      const absl::Status status = WriteObject(*unwritten[i]);
+      // A store path that is gone has nothing to show, in whatever format.
+      return absl::IsNotFound(status) ? absl::OkStatus() : status;
+    });
+    STOWAGE_RETURN_IF_ERROR(indexed);
+    STOWAGE_RETURN_IF_ERROR(WriteViewFile(view, objects));
+  }
+  // What no view shows is written when one does.
+  return RemoveAllBut(std::vector<int64_t>(written.begin(), written.end()),
+                      options_.state_directory + "/objects");
 }
 
 std::string FuseViews::ObjectFile(int64_t number) const {
@@ -108,14 +144,24 @@ absl::Status FuseViews::IndexObjects(absl::Span<const ObjectRecord> objects) {
   for (const ObjectRecord& object : objects) {
     if (!Exists(ObjectFile(object.number))) missing.push_back(&object);
   }
-  return ParallelFor(missing.size(), AvailableCpus(), [&](size_t i) {
-    const ObjectRecord& object = *missing[i];
-    return Annotate(
-        WriteObjectIndex(store_.get(), object.base_name, static_cast<uint64_t>(object.number),
-                         ObjectFile(object.number))
-            .status(),
-        absl::StrCat("index ", options_.store_directory, "/", object.base_name));
-  });
+  return ParallelFor(missing.size(), AvailableCpus(),
+                     [&](size_t i) { return WriteObject(*missing[i]); });
+}
+
+absl::Status FuseViews::WriteObject(const ObjectRecord& object) {
+  return Annotate(WriteObjectIndex(store_.get(), object.base_name,
+                                   static_cast<uint64_t>(object.number), ObjectFile(object.number))
+                      .status(),
+                  absl::StrCat("index ", options_.store_directory, "/", object.base_name));
+}
+
+absl::Status FuseViews::WriteViewFile(int64_t number, absl::Span<const ObjectRecord> objects) {
+  std::vector<ViewSlot> slots;
+  slots.reserve(objects.size());
+  for (const ObjectRecord& object : objects)
+    slots.push_back({object.base_name, static_cast<uint64_t>(object.number)});
+  return Annotate(WriteView(static_cast<uint64_t>(number), slots, ViewFile(number)),
+                  "write a view for stowage-fuse");
 }
 
 absl::StatusOr<int64_t> FuseViews::EnsureView(absl::Span<const LayerRecord> run) {
@@ -144,12 +190,7 @@ absl::StatusOr<int64_t> FuseViews::MakeView(const Digest& key, absl::Span<const 
   STOWAGE_ASSIGN_OR_RETURN(const std::vector<ObjectRecord> objects, layers_.Objects(ids));
   STOWAGE_RETURN_IF_ERROR(IndexObjects(objects));
   STOWAGE_FAULT_POINT("views.make.indexed");
-  std::vector<ViewSlot> slots;
-  for (const ObjectRecord& object : objects)
-    slots.push_back({object.base_name, static_cast<uint64_t>(object.number)});
-  STOWAGE_RETURN_IF_ERROR(
-      Annotate(WriteView(static_cast<uint64_t>(number), slots, ViewFile(number)),
-               "write a view for stowage-fuse"));
+  STOWAGE_RETURN_IF_ERROR(WriteViewFile(number, objects));
   return number;
 }
 

@@ -28,7 +28,8 @@ class FuseViews {
  public:
   // Makes the directories; removes unfinished files there and in the state directory. When the
   // machine has been started anew since the files were written they are dropped: they are not
-  // synced one by one, and no mount has survived.
+  // synced one by one, and no mount has survived. When another version of Stowage wrote them, they
+  // are written again under the same numbers.
   static absl::StatusOr<std::unique_ptr<FuseViews>> Open(const FuseViewsOptions& options,
                                                          LayerTable& layers);
 
@@ -58,6 +59,9 @@ class FuseViews {
  private:
   FuseViews(const FuseViewsOptions& options, LayerTable& layers, MountTable mounts, UniqueFd store)
       : options_(options), layers_(layers), mounts_(std::move(mounts)), store_(std::move(store)) {}
+  absl::Status WriteAgain();
+  absl::Status WriteObject(const ObjectRecord& object);
+  absl::Status WriteViewFile(int64_t number, absl::Span<const ObjectRecord> objects);
   std::string ObjectFile(int64_t number) const;
   std::string ViewFile(int64_t number) const;
   absl::StatusOr<int64_t> EnsureView(absl::Span<const LayerRecord> run);

@@ -285,6 +285,12 @@ absl::StatusOr<std::vector<int64_t>> LayerTable::Views() {
   return Numbers("SELECT number FROM views ORDER BY number");
 }
 
+absl::StatusOr<std::vector<int64_t>> LayerTable::ViewLayers(int64_t number) {
+  const absl::MutexLock lock(&mutex_);
+  return Numbers(absl::StrCat("SELECT layer_id FROM view_layers WHERE view_number=", number,
+                              " ORDER BY position"));
+}
+
 absl::Status LayerTable::ForgetView(int64_t number) {
   const absl::MutexLock lock(&mutex_);
   STOWAGE_ASSIGN_OR_RETURN(SqliteStatement remove,

@@ -74,6 +74,8 @@ class LayerTable {
   absl::StatusOr<std::vector<int64_t>> UnneededViews();
   absl::Status ForgetView(int64_t number);
   absl::StatusOr<std::vector<int64_t>> Views();
+  // Base first; none for a number that is no view's.
+  absl::StatusOr<std::vector<int64_t>> ViewLayers(int64_t number);
   // Numbers of the objects that a layer with roots or a view shows.
   absl::StatusOr<std::vector<int64_t>> NeededObjects();
 

@@ -1,12 +1,22 @@
 #include "plugin/images/layer_catalog.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
+#include <cstddef>
 #include <cstdio>
+#include <cstring>
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "base/atomic_file.h"
+#include "base/crc32c.h"
 #include "base/directory.h"
+#include "base/file.h"
 #include "base/sha256.h"
+#include "fuse/index_format.h"
+#include "fuse/object_index.h"
+#include "fuse/view_index.h"
 #include "tests/support/catch.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temporary_directory.h"
@@ -162,6 +172,45 @@ TEST_CASE("LayerCatalog drops index files of an earlier boot", "[plugin][layer_c
   CHECK(ListDirectory(f.directory.Join("state/views"))->empty());
   REQUIRE_OK(f.catalog->views().Write(f.catalog->table().FindAll({f.layer.id}).value()));
   CHECK(ListDirectory(f.directory.Join("state/objects"))->size() == 1);
+}
+
+// Makes an index file one of another version of Stowage: with a right checksum, and as a new file.
+void SetIndexVersion(const std::string& path, uint32_t version) {
+  auto bytes = ReadFile(path);
+  REQUIRE_OK(bytes);
+  IndexHeader header;
+  std::memcpy(&header, bytes->data(), sizeof header);
+  header.version = version;
+  header.header_crc = Crc32c(
+      absl::string_view(reinterpret_cast<const char*>(&header), offsetof(IndexHeader, header_crc)));
+  std::memcpy(bytes->data(), &header, sizeof header);
+  REQUIRE_OK(WriteFileAtomically(path, *bytes));
+}
+
+TEST_CASE("LayerCatalog writes index files of another version again, under their numbers",
+          "[plugin][layer_catalog]") {
+  const uint32_t version = GENERATE(kIndexVersion - 1, kIndexVersion + 1);
+  Fixture f;
+  REQUIRE_OK(f.catalog->views().Write(f.catalog->table().FindAll({f.layer.id}).value()));
+  const std::string object = f.directory.Join("state/objects/1");
+  const std::string view = f.directory.Join("state/views/1");
+  const auto mapped = ObjectIndex::Open(AT_FDCWD, object, 1);
+  REQUIRE_OK(mapped);
+  for (const std::string& path : {object, view}) SetIndexVersion(path, version);
+  REQUIRE_OK(WriteFileAtomically(f.directory.Join("state/objects/7"), "shown by no view"));
+  CHECK(absl::IsFailedPrecondition(ObjectIndex::Open(AT_FDCWD, object, 1).status()));
+  const std::string stamp = f.directory.Join("state/boot_id");
+  const std::string current = ReadFile(stamp).value();
+  REQUIRE_OK(WriteFileAtomically(
+      stamp, absl::StrReplaceAll(current, {{absl::StrCat("index version ", kIndexVersion),
+                                            absl::StrCat("index version ", version)}})));
+  REQUIRE(ReadFile(stamp).value() != current);
+  f.Open();
+  CHECK(ObjectIndex::Open(AT_FDCWD, object, 1)->VerifyContent().ok());
+  CHECK(ViewIndex::Open(AT_FDCWD, view, 1)->VerifyContent().ok());
+  CHECK(ListDirectory(f.directory.Join("state/objects")).value() == std::vector<std::string>{"1"});
+  CHECK(ReadFile(stamp).value() == current);
+  CHECK(mapped->VerifyContent().ok());
 }
 
 }  // namespace

@@ -1,5 +1,9 @@
 #include "plugin/state/state_database.h"
 
+#include <string>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "plugin/state/schema.h"
 #include "tests/support/catch.h"
 #include "tests/support/status_matchers.h"
@@ -23,15 +27,32 @@ TEST_CASE("OpenStateDatabase makes the tables once and leaves no transaction ope
   }
 }
 
-TEST_CASE("OpenStateDatabase refuses a database of a newer version", "[plugin][state_database]") {
+// There is one version so far: the one below it is that of an empty database, which the first case
+// opens.
+TEST_CASE("OpenStateDatabase refuses tables of a neighbouring version and leaves them as they are",
+          "[plugin][state_database]") {
+  const auto [version, code, words] = GENERATE(table<int64_t, absl::StatusCode, std::string>({
+      {kSchemaVersion + 1, absl::StatusCode::kFailedPrecondition, "written by a newer Stowage"},
+      {kSchemaVersion - 1, absl::StatusCode::kInternal, "create the tables of"},
+  }));
   const testing::TemporaryDirectory directory;
   const std::string path = directory.Join("stowage.db");
-  {
-    auto database = OpenStateDatabase(path);
-    REQUIRE_OK(database);
-    REQUIRE_OK(database->Execute("PRAGMA user_version=" + std::to_string(kSchemaVersion + 1)));
-  }
-  CHECK(absl::IsFailedPrecondition(OpenStateDatabase(path).status()));
+  const auto user_version = [](SqliteDatabase& database) {
+    auto query = database.Prepare("PRAGMA user_version");
+    REQUIRE_OK(query);
+    REQUIRE_OK(query->Step());
+    return query->ColumnInt64(0);
+  };
+  auto other = OpenStateDatabase(path);
+  REQUIRE_OK(other);
+  REQUIRE_OK(other->Execute("INSERT INTO views(view_key) VALUES('a')"));
+  REQUIRE_OK(other->Execute(absl::StrCat("PRAGMA user_version=", version)));
+  const absl::Status refused = OpenStateDatabase(path).status();
+  CHECK(refused.code() == code);
+  CHECK(absl::StrContains(refused.message(), path));
+  CHECK(absl::StrContains(refused.message(), words));
+  CHECK(user_version(*other) == version);
+  CHECK(other->Execute("INSERT INTO views(number, view_key) VALUES(2, 'b')").ok());
 }
 
 }  // namespace
