@@ -7,6 +7,7 @@ from commands import expect, expect_equal, expect_in, run, wait_until
 from containerd import Containerd
 from file_tree import read_tar, read_tree
 from grpc_api import GrpcApi
+from nerdctl_pull import NerdctlPull
 
 IMAGE = "nix/busybox/hello:latest"
 HELLO = "Hello, world!\n"
@@ -33,6 +34,7 @@ def run_column(case, suite):
     node = case.started_node(containerd=Containerd(suite, with_cri=True))
     node.write_hosts("nix", node.registry)
     _copy_is_replaced(node)
+    _shared_chain(node)
     _unusual_names(node)
     _pull_for_overlayfs(node)
     _mounted_image(case, node)
@@ -71,6 +73,26 @@ def _pull_without_labels(node, snapshotter):
     local = ("--local",) if node.containerd.major > 1 else ()
     node.ctr("images", "pull", *local, "--hosts-dir", node.hosts_directory, "--snapshotter", snapshotter, IMAGE,
              seconds=120)
+
+
+# --- one chain in two namespaces, as one snapshot of all layers and layer by layer
+
+def _shared_chain(node):
+    node.write_hosts("nix.local", node.registry)
+    by_layers, of_other = f"nix.local/{IMAGE.removeprefix('nix/')}", "other"
+    node.stowage("pull", IMAGE)
+    NerdctlPull(node, of_other).pull(by_layers)
+    expect_equal(len(_snapshots(node)), 1, "snapshots of the namespace of stowage pull")
+    expect(len(_snapshots(node, namespace=of_other)) > 3, "the other namespace has no snapshot for each layer")
+    node.stowage("pull", IMAGE, namespace=of_other)  # the same chain on the empty parent: containerd has it by layers
+    expect_equal(_snapshot_directories(node), [], "directories of layers that are in the Nix store")
+    run_words = ("run", "--rm", "--snapshotter", "stowage")
+    expect_equal(node.ctr(*run_words, by_layers, "one", "hello", namespace=of_other).stdout, HELLO, "by layers")
+    _remove_images(node)
+    expect_equal(_snapshots(node), [], "snapshots of the namespace whose image is gone")
+    expect_equal(node.ctr(*run_words, by_layers, "two", "hello", namespace=of_other).stdout, HELLO, "without the other")
+    _remove_images(node, namespace=of_other)
+    wait_until(lambda: not _snapshots(node, namespace=of_other), 10, "no snapshots of the other namespace")
 
 
 # --- keys, labels, namespaces
@@ -201,5 +223,5 @@ def _remove_container(node, name):
     node.ctr("containers", "delete", name)
 
 
-def _remove_images(node):
-    node.ctr("images", "remove", "--sync", IMAGE, f"nix.local/{IMAGE.removeprefix('nix/')}")
+def _remove_images(node, namespace=None):
+    node.ctr("images", "remove", "--sync", IMAGE, f"nix.local/{IMAGE.removeprefix('nix/')}", namespace=namespace)

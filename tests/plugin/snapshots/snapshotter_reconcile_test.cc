@@ -46,6 +46,16 @@ TEST_CASE("Open deletes directories that no row knows", "[plugin][snapshotter][r
   CHECK_FALSE(Exists(root + "/2/fs/deep"));
 }
 
+TEST_CASE("Cleanup deletes what a removal left behind, and nothing else",
+          "[plugin][snapshotter][reconcile]") {
+  SnapshotterFixture fixture;
+  fixture.CommitLayer("base", "");
+  REQUIRE_OK(MakeDirectories(fixture.snapshots_path() + "/.removing-9-0123/work/deep"));
+  REQUIRE_OK(fixture.snapshotter().Cleanup());
+  AwaitDirectories(fixture, {"1"});
+  CHECK(fixture.Names() == std::vector<std::string>{"base"});
+}
+
 TEST_CASE("Open leaves names alone that are not its own", "[plugin][snapshotter][reconcile]") {
   SnapshotterFixture fixture;
   REQUIRE_OK(MakeDirectories(fixture.snapshots_path() + "/lost+found"));

@@ -182,6 +182,27 @@ TEST_CASE("A container whose layers cannot be mounted fails and leaves nothing",
   fixture.PrepareRemote('b', remote);
 }
 
+TEST_CASE("A remote snapshot answers as any committed one", "[plugin][snapshotter][remote]") {
+  SnapshotterFixture fixture;
+  fixture.layers().Register('a', std::nullopt, {1});
+  const std::string remote = fixture.PrepareRemote('a', "");
+  Snapshotter& snapshotter = fixture.snapshotter();
+  REQUIRE_OK(snapshotter.Prepare("active", "", {}));
+  CHECK(absl::IsFailedPrecondition(snapshotter.Mounts(remote).status()));
+  CHECK(absl::IsFailedPrecondition(snapshotter.Commit("name", remote, {})));
+  CHECK(absl::IsAlreadyExists(snapshotter.Commit(remote, "active", {})));
+  CHECK(absl::IsAlreadyExists(snapshotter.Prepare(remote, "", {}).status()));
+  CHECK(absl::IsAlreadyExists(snapshotter.View(remote, remote, {}).status()));
+  REQUIRE_OK(snapshotter.View("view", remote, {}));
+  CHECK(absl::IsInvalidArgument(snapshotter.Prepare("on view", "view", {}).status()));
+  CHECK(absl::IsFailedPrecondition(snapshotter.Commit("name", "view", {})));
+  CHECK(snapshotter.Usage("view").value() == SnapshotUsage{});
+  CHECK(absl::IsFailedPrecondition(snapshotter.Remove(remote)));
+  REQUIRE_OK(snapshotter.Remove("view"));
+  CHECK(snapshotter.Remove(remote).ok());
+  CHECK(fixture.Names() == std::vector<std::string>{"active"});
+}
+
 TEST_CASE("Removing remote snapshots frees their layers and tells so",
           "[plugin][snapshotter][remote]") {
   SnapshotterFixture fixture;
