@@ -4,10 +4,14 @@
 fuzz_seconds=${STOWAGE_FUZZ_SECONDS:-600} # for each target
 
 run_full_tests() {
-  local preset target suite
+  local preset presets=(tsan clang) target suite
   build_preset asan-ubsan
   run_tests asan-ubsan
-  for preset in tsan clang; do
+  if [ "$(pkg-config --modversion absl_base)" != 20220623 ]; then
+    say "Leaving out the tsan preset, which needs Debian 12's abseil"
+    presets=(clang)
+  fi
+  for preset in "${presets[@]}"; do
     build_preset $preset unit_tests
     run_tests $preset -L unit
   done
