@@ -76,9 +76,16 @@ def _vanished_store_path(case):
     image = "nix/shell/vanishing:latest"
     path = os.path.realpath(node.run_container(image, "before", "readlink", "-f", "/share/x").stdout.strip())
     path = "/".join(path.split("/")[:4])
+    snapshots = ("snapshots", "--snapshotter", "stowage")
+    top = node.ctr(*snapshots, "list").stdout.splitlines()[1].split()[0]
+    node.ctr(*snapshots, "prepare", "kept", top)
     run(["mv", path, f"{case.scratch}/moved-away"])
-    refused = node.run_container(image, "after", "cat", "/share/x", check=False)
-    expect(refused.returncode != 0, f"reading a file of {path}, which is gone, succeeded")
+    # told by Prepare and by Mounts: no container is made that would be broken
+    for words in (("run", "--rm", "--snapshotter", "stowage", image, "after", "cat", "/share/x"),
+                  (*snapshots, "prepare", "new", top), (*snapshots, "mounts", case.scratch, "kept")):
+        refused = node.ctr(*words, check=False)
+        expect(refused.returncode != 0, f"ctr {words[0]} with {path}, which is gone, succeeded")
+        expect_in(path, refused.stderr, f"what ctr {words} says about a lost store path")
     # made again where Nix can, without a restart of anything
     run(["mv", f"{case.scratch}/moved-away", path])
     expect_equal(node.run_container(image, "restored", "cat", "/share/x").stdout, "x", "after the path came back")
