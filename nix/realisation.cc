@@ -122,7 +122,11 @@ absl::StatusOr<std::vector<StorePath>> NixRealiser::Realise(
   absl::StatusOr<NixResult> result = RunNix(options_, call, limits);
   if (!result.ok()) return Annotate(result.status(), absl::StrCat("build of ", Names(packages)));
   if (on_progress) on_progress(log.TakeProgress());
-  if (result->exit_code != 0) return BuildFailure(packages, result->exit_code, log);
+  if (result->exit_code != 0) {
+    // Nix roots outputs, not what it builds them from: a collection may have taken that meanwhile.
+    STOWAGE_RETURN_IF_ERROR(CheckDerivationsExist(packages));
+    return BuildFailure(packages, result->exit_code, log);
+  }
   STOWAGE_FAULT_POINT("resolve.realise.rooted");
   STOWAGE_RETURN_IF_ERROR(CheckLinks(packages, result->standard_output));
   std::vector<StorePath> paths;

@@ -4,7 +4,11 @@
 fuzz_seconds=${STOWAGE_FUZZ_SECONDS:-600} # for each target
 
 run_full_tests() {
-  local preset presets=(tsan clang) target suite
+  local preset presets=(tsan clang) target suite resend
+  for resend in '' --no-resend; do
+    run_check "chaos, 100 kills of each process $resend" "${root_dir:?}/tests/chaos/run" "$root_dir/build/release/bin" \
+      --kills 100 --every-fault-point ${resend:+"$resend"}
+  done
   build_preset asan-ubsan
   run_tests asan-ubsan
   if [ "$(pkg-config --modversion absl_base)" != 20220623 ]; then

@@ -51,6 +51,11 @@ class Case:
             file.write(overlay)
         return directory
 
+    def private_store(self):
+        """An empty Nix store of this case's own, in the sandbox's mount namespace, instead of the cases' common one."""
+        os.makedirs(f"{self.scratch}/nix/store")
+        run(["mount", "--bind", f"{self.scratch}/nix", "/nix"])
+
     def need_program(self, *names):
         """Skips the case unless the programs are installed."""
         missing = [name for name in names if not shutil.which(name)]

@@ -31,7 +31,7 @@ class MatrixImages:
     def __init__(self, node):
         node.stowage("resolve", f"nix/{NIX_REFERENCE}", seconds=120)
         self._endpoint_log = f"{node.case.logs}/{node.name}-stowaged"
-        nix = _blobs_of_endpoint(node.registry, NIX_REFERENCE)
+        nix = blobs_of_endpoint(node.registry, NIX_REFERENCE)
         ordinary = busybox_layers()
         marker = tar_layer({"etc/first": b"one\n", "etc/.wh.services": b""})
         # what "around" has on top hides a file of its base, with the layers of Nix between
@@ -87,7 +87,7 @@ def _pause_image():
         return OciImage([tar_layer({"bin": None, "bin/sleep": file.read()})], ("sleep", "1000000"))
 
 
-def _blobs_of_endpoint(address, repository):
+def blobs_of_endpoint(address, repository):
     """{digest: bytes} of an image's layers, base first."""
     def get(path):
         with urllib.request.urlopen(f"http://{address}/v2/{repository}/{path}", timeout=60) as response:

@@ -1,5 +1,6 @@
 """A private node: containerd, stowaged and stowage-fuse below one directory, and the clients' commands for it."""
 
+import contextlib
 import json
 import os
 import signal
@@ -73,9 +74,28 @@ class Node:
         self.start_containerd()
 
     def start_fuse(self):
-        self.spawn("stowage-fuse", [f"{self.case.bin_directory}/stowage-fuse", "--state", self.state,
-                                    "--mountpoint", self.mountpoint])
+        self.spawn("stowage-fuse", self.fuse_command())
         self._wait_for("stowage-fuse", lambda: is_mounted(self.mountpoint), f"a mount at {self.mountpoint}")
+
+    def fuse_command(self):
+        return [f"{self.case.bin_directory}/stowage-fuse", f"--state={self.state}", f"--mountpoint={self.mountpoint}"]
+
+    def fuse_processes(self, role):
+        """Pids of all processes that serve the mount as "keeper" or "worker"."""
+        found = []
+        for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):
+            words = _command_line(pid)
+            is_ours = len(words) > 1 and os.path.basename(words[0]) == "stowage-fuse" and self.fuse_command()[2] in words
+            if is_ours and (words[1] == "worker") == (role == "worker"):
+                found.append(pid)
+        return found
+
+    def kill_at_once(self, pids):
+        """SIGKILLs processes, none of which can do anything any longer when the first of them dies."""
+        for how in (signal.SIGSTOP, signal.SIGKILL):
+            for pid in pids:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, how)
 
     def start_stowaged(self):
         self.spawn("stowaged", [f"{self.case.bin_directory}/stowaged", "--config", self.config_file])
@@ -136,6 +156,11 @@ class Node:
         return run(["ctr", "--address", self.containerd_socket, "--namespace", namespace or self.namespace, *words],
                    env=self.containerd.environment, **options)
 
+    def await_snapshotter(self):
+        """Until containerd has its connection to a stowaged that was started again, some time after it is ready."""
+        wait_until(lambda: self.ctr("snapshots", "--snapshotter", "stowage", "list", check=False).returncode == 0,
+                   START_SECONDS, "containerd's connection to stowaged")
+
     def run_container(self, image, container_id, *command, flags=(), snapshotter="stowage", **options):
         """`ctr run --rm` of an image that containerd has."""
         return self.ctr("run", "--rm", "--snapshotter", snapshotter, *flags, image, container_id, *command, **options)
@@ -151,6 +176,14 @@ class Node:
         """The image ID as a client of the endpoint sees it."""
         manifest = run(["skopeo", "inspect", "--raw", "--tls-verify=false", f"docker://{self.registry}/{repository}"])
         return json.loads(manifest.stdout)["config"]["digest"]
+
+
+def _command_line(pid):
+    try:
+        with open(f"/proc/{pid}/cmdline", encoding="utf-8", errors="replace") as file:
+            return file.read().split("\0")[:-1]
+    except OSError:  # it has ended
+        return []
 
 
 def is_mounted(path):

@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include "absl/time/clock.h"
+#include "base/atomic_file.h"
 #include "base/directory.h"
 #include "tests/support/catch.h"
 #include "tests/support/status_matchers.h"
@@ -49,6 +51,35 @@ TEST_CASE("NixRealiser needs an absolute root link and derivations that exist",
   CHECK(absl::IsUnavailable(status));
   CHECK(status.message() == "build of gone: " + package.derivation +
                                 " was garbage-collected since its evaluation; try again");
+}
+
+TEST_CASE("NixRealiser says so when derivations are collected while Nix begins",
+          "[nix][realisation]") {
+  const testing::TemporaryDirectory directory;
+  const std::string derivation = directory.Join("taken.drv");
+  REQUIRE_OK(WriteFileAtomically(derivation, ""));
+  REQUIRE_OK(WriteFileAtomically(
+      directory.Join("nix-store"),
+      "#!/bin/sh\nrm " + derivation + "\necho 'error: opening file' >&2\nexit 1\n", 0755));
+  NixOptions options;
+  options.program_directory = directory.path();
+  options.work_directory = directory.path();
+  NixRealiser realiser(options);
+  const EvaluatedPackage package = {"taken",
+                                    {"taken"},
+                                    derivation,
+                                    "out",
+                                    *StorePath::FromBaseName(std::string(32, '1') + "-taken"),
+                                    "",
+                                    "",
+                                    ""};
+  const absl::Status status = realiser
+                                  .Realise({package}, directory.Join("roots/l"), nullptr,
+                                           {absl::Now() + absl::Seconds(10), {}})
+                                  .status();
+  INFO(status);
+  CHECK(absl::IsUnavailable(status));
+  CHECK(status.message().find("was garbage-collected") != absl::string_view::npos);
 }
 
 }  // namespace

@@ -13,7 +13,7 @@ CRI_IMAGE, CTR_IMAGE = "nix.local/jq:latest", "nix/busybox/hello:latest"
 
 
 def main(case):
-    _private_store(case)
+    case.private_store()
     node = case.started_node(containerd=Containerd(with_cri=True), config={"images": {"hold": f"{HOLD_SECONDS}s"}})
     node.write_hosts("nix.local", node.registry)
     cri = Cri(node)
@@ -56,12 +56,6 @@ def main(case):
     # and it all comes again
     node.stowage("pull", CTR_IMAGE, seconds=120)
     expect_equal(node.run_container(CTR_IMAGE, "again", "hello").stdout, "Hello, world!\n", "the image, pulled again")
-
-
-def _private_store(case):
-    """An empty Nix store of this case's own, in the sandbox's mount namespace: the cases' common one is for all."""
-    os.makedirs(f"{case.scratch}/nix/store")
-    run(["mount", "--bind", f"{case.scratch}/nix", "/nix"])
 
 
 def _remove_image(node):
