@@ -6,7 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "nix/image_reference.h"
-#include "plugin/snapshots/snapshots_service.h"
+#include "plugin/snapshots/snapshot_calls.h"
 #include "plugin/version.h"
 
 namespace stowage {

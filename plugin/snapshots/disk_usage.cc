@@ -25,7 +25,7 @@ using InodeKey = std::pair<dev_t, ino_t>;
 
 class Walk {
  public:
-  explicit Walk(const std::string& root) : root_(root) {}
+  Walk(const std::string& root, int64_t max_inodes) : root_(root), max_inodes_(max_inodes) {}
 
   absl::StatusOr<SnapshotUsage> Run() {
     STOWAGE_ASSIGN_OR_RETURN(current_, OpenAt(AT_FDCWD, root_, kOpenFlags));
@@ -57,17 +57,21 @@ class Walk {
     return absl::IsNotFound(status) || absl::IsFailedPrecondition(status);
   }
 
-  void Count(const struct stat& status) {
-    if (!counted_.insert({status.st_dev, status.st_ino}).second) return;
+  absl::Status Count(const struct stat& status) {
+    if (!counted_.insert({status.st_dev, status.st_ino}).second) return absl::OkStatus();
+    if (usage_.inodes == max_inodes_)
+      return absl::OutOfRangeError(
+          absl::StrCat("measure ", root_, ": more than ", max_inodes_, " inodes"));
     usage_.size_bytes += static_cast<int64_t>(status.st_blocks) * kBlockBytes;
     ++usage_.inodes;
+    return absl::OkStatus();
   }
 
   absl::Status Enter() {
     struct stat status;
     if (::fstat(current_.get(), &status) != 0)
       return absl::ErrnoToStatus(errno, absl::StrCat("stat in ", root_));
-    Count(status);
+    STOWAGE_RETURN_IF_ERROR(Count(status));
     Level level{{status.st_dev, status.st_ino}, {}};
     STOWAGE_ASSIGN_OR_RETURN(const std::vector<std::string> names,
                              ListDirectory(current_.get(), root_));
@@ -79,7 +83,7 @@ class Walk {
       if (S_ISDIR(status.st_mode)) {
         level.subdirectories.push_back(name);
       } else {
-        Count(status);
+        STOWAGE_RETURN_IF_ERROR(Count(status));
       }
     }
     levels_.push_back(std::move(level));
@@ -103,6 +107,7 @@ class Walk {
   }
 
   const std::string& root_;
+  const int64_t max_inodes_;
   UniqueFd current_;
   std::vector<Level> levels_;
   absl::flat_hash_set<InodeKey> counted_;
@@ -111,10 +116,10 @@ class Walk {
 
 }  // namespace
 
-absl::StatusOr<SnapshotUsage> MeasureDiskUsage(const std::string& directory) {
+absl::StatusOr<SnapshotUsage> MeasureDiskUsage(const std::string& directory, int64_t max_inodes) {
   absl::StatusOr<SnapshotUsage> usage;
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
-    usage = Walk(directory).Run();
+    usage = Walk(directory, max_inodes).Run();
     if (!absl::IsAborted(usage.status())) break;
   }
   return usage;

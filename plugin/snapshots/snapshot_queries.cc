@@ -2,7 +2,6 @@
 
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 
 namespace stowage {
@@ -43,20 +42,6 @@ StoredSnapshot RowOf(const SqliteStatement& row) {
 
 const char* SnapshotQueries::Sql(Query query) {
   switch (query) {
-    case kFind:
-      return STOWAGE_SNAPSHOT_COLUMNS "WHERE s.key = ?";
-    case kFindRemote:
-      // Spelled as in the index snapshots_remote.
-      return STOWAGE_SNAPSHOT_COLUMNS
-          "WHERE s.chain_id = ? AND s.chain_id != '' AND ifnull(s.parent_id, 0) = ?";
-    case kChain:
-      return "WITH RECURSIVE chain(id, parent_id, chain_id, depth) AS ("
-             "SELECT id, parent_id, chain_id, 0 FROM snapshots WHERE id = ? UNION ALL "
-             "SELECT s.id, s.parent_id, s.chain_id, chain.depth + 1 "
-             "FROM chain JOIN snapshots s ON s.id = chain.parent_id) "
-             "SELECT chain.id, chain.chain_id, l.layer_id FROM chain "
-             "LEFT JOIN snapshot_layers l ON l.snapshot_id = chain.id "
-             "ORDER BY chain.depth, l.position";
     case kPage:
       return STOWAGE_SNAPSHOT_COLUMNS "WHERE s.id > ? ORDER BY s.id LIMIT ?";
     case kPageByLabel:
@@ -66,8 +51,8 @@ const char* SnapshotQueries::Sql(Query query) {
           "ORDER BY s.id LIMIT ?";
     case kLabels:
       return "SELECT label, value FROM snapshot_labels WHERE snapshot_id = ?";
-    case kChildren:
-      return "SELECT 1 FROM snapshots WHERE parent_id = ? LIMIT 1";
+    case kLayers:
+      return "SELECT layer_id FROM snapshot_layers WHERE snapshot_id = ? ORDER BY position";
     case kQueryCount:
       break;
   }
@@ -84,45 +69,6 @@ absl::StatusOr<SnapshotQueries> SnapshotQueries::Compile(SqliteDatabase& databas
     statements.push_back(std::move(statement));
   }
   return SnapshotQueries(std::move(statements));
-}
-
-absl::StatusOr<StoredSnapshot> SnapshotQueries::ReadOne(SqliteStatement& statement,
-                                                        absl::string_view shown) {
-  STOWAGE_ASSIGN_OR_RETURN(const bool found, statement.Step());
-  if (!found) return absl::NotFoundError(absl::StrCat("snapshot ", shown, " does not exist"));
-  StoredSnapshot stored = RowOf(statement);
-  STOWAGE_ASSIGN_OR_RETURN(stored.snapshot.labels, Labels(stored.id));
-  return stored;
-}
-
-absl::StatusOr<StoredSnapshot> SnapshotQueries::Find(absl::string_view key) {
-  SqliteStatement& statement = statements_[kFind];
-  const ResetAtEnd reset(statement);
-  statement.Bind(1, key);
-  return ReadOne(statement, key);
-}
-
-absl::StatusOr<StoredSnapshot> SnapshotQueries::FindRemote(absl::string_view chain_id,
-                                                           int64_t parent_id) {
-  SqliteStatement& statement = statements_[kFindRemote];
-  const ResetAtEnd reset(statement);
-  statement.Bind(1, chain_id).Bind(2, parent_id);
-  return ReadOne(statement, chain_id);
-}
-
-absl::StatusOr<std::vector<ChainLink>> SnapshotQueries::Chain(int64_t id) {
-  SqliteStatement& statement = statements_[kChain];
-  const ResetAtEnd reset(statement);
-  statement.Bind(1, id);
-  std::vector<ChainLink> chain;
-  while (true) {
-    STOWAGE_ASSIGN_OR_RETURN(const bool found, statement.Step());
-    if (!found) return chain;
-    const int64_t link_id = statement.ColumnInt64(0);
-    if (chain.empty() || chain.back().id != link_id)
-      chain.push_back({link_id, !statement.ColumnText(1).empty(), {}});
-    if (!statement.ColumnIsNull(2)) chain.back().layers.push_back(statement.ColumnInt64(2));
-  }
 }
 
 absl::StatusOr<std::vector<StoredSnapshot>> SnapshotQueries::Read(const SnapshotPage& page) {
@@ -142,10 +88,16 @@ absl::StatusOr<std::vector<StoredSnapshot>> SnapshotQueries::Read(const Snapshot
   }
 }
 
-absl::StatusOr<bool> SnapshotQueries::HasChildren(int64_t id) {
-  SqliteStatement& statement = statements_[kChildren];
+absl::StatusOr<std::vector<int64_t>> SnapshotQueries::Layers(int64_t id) {
+  SqliteStatement& statement = statements_[kLayers];
   const ResetAtEnd reset(statement);
-  return statement.Bind(1, id).Step();
+  statement.Bind(1, id);
+  std::vector<int64_t> layers;
+  while (true) {
+    STOWAGE_ASSIGN_OR_RETURN(const bool found, statement.Step());
+    if (!found) return layers;
+    layers.push_back(statement.ColumnInt64(0));
+  }
 }
 
 absl::StatusOr<SnapshotLabels> SnapshotQueries::Labels(int64_t id) {

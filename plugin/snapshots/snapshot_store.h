@@ -16,6 +16,7 @@
 #include "absl/types/span.h"
 #include "base/sqlite.h"
 #include "plugin/snapshots/snapshot.h"
+#include "plugin/snapshots/snapshot_index.h"
 #include "plugin/snapshots/snapshot_queries.h"
 
 namespace stowage {
@@ -36,13 +37,21 @@ struct NewSnapshot {
 // is, and it must not know snapshots that we lost with the power. A removal need not be: containerd
 // removes again what it does not know.
 //
+// Questions are answered from memory, where all rows are from Open on; SQLite is only asked which
+// rows have a label, for which it has an index. A change is seen once it is in the database. One
+// store at a time works on a database.
+//
 // Thread-safe. Readers never wait for a writer.
 class SnapshotStore {
  public:
   static absl::StatusOr<std::unique_ptr<SnapshotStore>> Open(const std::string& database_path);
 
-  absl::StatusOr<StoredSnapshot> Find(absl::string_view key);
-  absl::StatusOr<std::vector<ChainLink>> Chain(int64_t id);
+  // See SnapshotIndex.
+  absl::StatusOr<StoredSnapshot> Find(absl::string_view key) const { return index_.Find(key); }
+  absl::StatusOr<std::vector<ChainLink>> Chain(int64_t id) const { return index_.Chain(id); }
+  bool HasRemote(absl::string_view key) const { return index_.HasRemote(key); }
+  // AlreadyExists for a taken key, InvalidArgument for "".
+  absl::Status RequireFree(absl::string_view key) const;
   absl::StatusOr<std::vector<StoredSnapshot>> Read(const SnapshotPage& page);
 
   // Adds a row. place: called with the new id before the row becomes visible; its error undoes the
@@ -71,34 +80,41 @@ class SnapshotStore {
     kTouch,
     kChangeCount
   };
-  struct Connection {
+  struct Writer {
+    SqliteDatabase database;
+    std::vector<SqliteStatement> changes;  // by Change
+    bool durable = false;                  // whether a commit is synced
+  };
+  struct Reader {
     SqliteDatabase database;
     SnapshotQueries queries;
-    std::vector<SqliteStatement> changes;  // by Change; none for the reader
   };
   static const char* Sql(Change change);
-  static absl::StatusOr<Connection> Connect(const std::string& path, bool writable);
-  SnapshotStore(Connection reader, Connection writer)
+  static absl::StatusOr<Writer> OpenWriter(const std::string& path);
+  static absl::StatusOr<Reader> OpenReader(const std::string& path);
+  SnapshotStore(Reader reader, Writer writer)
       : reader_(std::move(reader)), writer_(std::move(writer)) {}
+  absl::Status Load();
 
   absl::StatusOr<SqliteTransaction> Begin(bool durable) ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_);
   // The id of a committed snapshot; 0 for "".
   absl::StatusOr<int64_t> ParentId(absl::string_view parent)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_);
-  absl::Status RequireFree(absl::string_view key) ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_);
-  absl::StatusOr<int64_t> Insert(const NewSnapshot& snapshot, int64_t parent_id)
+  // The row as it was written; the index does not know it yet.
+  absl::StatusOr<StoredSnapshot> Insert(const NewSnapshot& snapshot, int64_t parent_id)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_);
   absl::Status PutLabel(int64_t id, absl::string_view label, absl::string_view value)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_);
-  absl::Status ReplaceLabels(int64_t id, const SnapshotLabels& labels, bool is_remote)
+  absl::Status PutLabels(int64_t id, const SnapshotLabels& labels)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_);
 
-  // Both mutexes are leaves, and no thread takes both. write_mutex_ is held over the transaction's
-  // fsync: SQLite has one writer anyway.
+  // No thread takes both mutexes. write_mutex_ is held over the transaction's fsync: SQLite has one
+  // writer anyway.
   absl::Mutex read_mutex_;
-  Connection reader_ ABSL_GUARDED_BY(read_mutex_);
+  Reader reader_ ABSL_GUARDED_BY(read_mutex_);
   absl::Mutex write_mutex_;
-  Connection writer_ ABSL_GUARDED_BY(write_mutex_);
+  Writer writer_ ABSL_GUARDED_BY(write_mutex_);
+  SnapshotIndex index_;  // changed by whoever holds write_mutex_
 };
 
 }  // namespace stowage

@@ -7,7 +7,6 @@
 #include "absl/strings/str_cat.h"
 #include "base/annotate.h"
 #include "base/status_macros.h"
-#include "plugin/snapshots/disk_usage.h"
 #include "plugin/snapshots/mount_builder.h"
 #include "plugin/snapshots/snapshot_filter.h"
 
@@ -168,6 +167,7 @@ absl::StatusOr<std::vector<Mount>> Snapshotter::Create(SnapshotKind kind, absl::
                                                        absl::string_view parent,
                                                        const SnapshotLabels& labels) {
   STOWAGE_ASSIGN_OR_RETURN(const std::optional<StoredSnapshot> found, FindParent(parent));
+  STOWAGE_RETURN_IF_ERROR(store_->RequireFree(key));
   // Before anything is made: a container whose layers cannot be shown fails here and leaves
   // nothing.
   std::vector<std::string> lowers;
@@ -286,10 +286,10 @@ absl::Status Snapshotter::Walk(absl::Span<const std::string> filters,
   }
 }
 
-absl::StatusOr<SnapshotUsage> Snapshotter::Usage(absl::string_view key) {
+absl::StatusOr<SnapshotUsage> Snapshotter::Usage(absl::string_view key, int64_t max_inodes) {
   STOWAGE_ASSIGN_OR_RETURN(const StoredSnapshot stored, store_->Find(key));
   if (stored.snapshot.kind != SnapshotKind::kActive) return stored.usage;
-  return MeasureDiskUsage(directories_->UpperPath(stored.id));
+  return MeasureDiskUsage(directories_->UpperPath(stored.id), max_inodes);
 }
 
 absl::Status Snapshotter::Cleanup() { return directories_->RemoveLeftovers(); }

@@ -13,6 +13,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "base/digest.h"
+#include "plugin/snapshots/disk_usage.h"
 #include "plugin/snapshots/overlay_features.h"
 #include "plugin/snapshots/remote_layers.h"
 #include "plugin/snapshots/snapshot.h"
@@ -80,10 +81,15 @@ class Snapshotter {
   absl::Status Walk(absl::Span<const std::string> filters,
                     absl::FunctionRef<absl::Status(const Snapshot&)> visit);
   // Measured for an active snapshot, recorded at Commit for an ordinary committed one, zero for
-  // views and remote snapshots, whose bytes are the Nix store's.
-  absl::StatusOr<SnapshotUsage> Usage(absl::string_view key);
+  // views and remote snapshots, whose bytes are the Nix store's. Errors: OutOfRange at an active
+  // one of more than max_inodes.
+  absl::StatusOr<SnapshotUsage> Usage(absl::string_view key, int64_t max_inodes = kAllInodes);
   // Tries again to delete what earlier removals left behind. Returns at once.
   absl::Status Cleanup();
+
+  // Whether Mounts of `key` asks for remote layers, and so may wait for a disk or for stowage-fuse;
+  // otherwise it answers from memory, as Stat always does.
+  bool MountsMayWait(absl::string_view key) const { return store_->HasRemote(key); }
 
  private:
   Snapshotter(SnapshotterOptions options, RemoteLayers& remote_layers,

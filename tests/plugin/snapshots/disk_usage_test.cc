@@ -78,5 +78,12 @@ TEST_CASE("MeasureDiskUsage of no directory is NotFound", "[plugin][disk_usage]"
   CHECK(absl::IsNotFound(MeasureDiskUsage(directory.Join("none")).status()));
 }
 
+TEST_CASE("MeasureDiskUsage stops at the limit", "[plugin][disk_usage]") {
+  const testing::TemporaryDirectory directory;
+  for (const char* name : {"a", "b"}) REQUIRE(::mkdir(directory.Join(name).c_str(), 0700) == 0);
+  CHECK(MeasureDiskUsage(directory.path(), 3)->inodes == 3);
+  CHECK(absl::IsOutOfRange(MeasureDiskUsage(directory.path(), 2).status()));
+}
+
 }  // namespace
 }  // namespace stowage

@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "tests/support/catch.h"
 #include "tests/support/status_matchers.h"
@@ -21,7 +22,9 @@ NewSnapshot Active(const std::string& key, const std::string& parent = "") {
 
 class StoreFixture {
  public:
-  StoreFixture() {
+  StoreFixture() { Reopen(); }
+  void Reopen() {
+    store_.reset();
     auto opened = SnapshotStore::Open(directory_.Join("stowage.db"));
     REQUIRE_OK(opened);
     store_ = *std::move(opened);
@@ -84,7 +87,60 @@ TEST_CASE("SnapshotStore::Chain lists a chain top first", "[plugin][snapshot_sto
   CHECK((*chain)[0].id == 3);
   CHECK((*chain)[2].id == 1);
   CHECK_FALSE((*chain)[0].is_remote);
-  CHECK(store.Chain(99)->empty());
+  CHECK(absl::IsNotFound(store.Chain(99).status()));
+}
+
+// What memory answers must be what the database answers to the next process.
+TEST_CASE("SnapshotStore answers the same after it was opened again", "[plugin][snapshot_store]") {
+  StoreFixture fixture;
+  const auto base = fixture.store().Create(Active("extract"), NoDirectory);
+  REQUIRE_OK(base);
+  REQUIRE_OK(fixture.store().Commit(*base, "extract", "base", {{"a", "1"}, {"empty", ""}},
+                                    {.size_bytes = 4096, .inodes = 3}));
+  NewSnapshot child = Active("child", "base");
+  child.labels = {{"b", "2"}, {"stowage.remote", "true"}};
+  REQUIRE_OK(fixture.store().Create(child, NoDirectory));
+  NewSnapshot remote;
+  remote.kind = SnapshotKind::kCommitted;
+  remote.key = "remote";
+  remote.chain_id = "sha256:1";
+  REQUIRE_OK(fixture.store().EnsureRemote(remote, "ref"));
+  REQUIRE_OK(fixture.store().EnsureRemote(remote, "ref"));  // now with its label
+  Snapshot wanted;
+  wanted.name = "child";
+  wanted.labels = {{"c", "3"}};
+  REQUIRE_OK(fixture.store().Update(wanted, {"labels.c"}));
+  REQUIRE_OK(fixture.store().Create(Active("gone"), NoDirectory));
+  REQUIRE_OK(fixture.store().Remove("gone"));
+
+  const auto state = [&] {
+    std::string text;
+    for (const char* key : {"extract", "base", "child", "remote", "gone"}) {
+      const auto found = fixture.store().Find(key);
+      absl::StrAppend(&text, key, ": ");
+      if (found.ok()) {
+        const Snapshot& shown = found->snapshot;
+        absl::StrAppend(&text, found->id, " on ", found->parent_id, " ", shown.parent, " kind ",
+                        static_cast<int>(shown.kind), " ", absl::FormatTime(shown.created_at), " ",
+                        absl::FormatTime(shown.updated_at), " ", found->chain_id, " ",
+                        found->usage.size_bytes, " ", found->usage.inodes);
+        for (const auto& [label, value] : shown.labels)
+          absl::StrAppend(&text, " ", label, "=", value);
+      }
+      absl::StrAppend(&text, "\n");
+    }
+    return text;
+  };
+  const std::string before = state();
+  CHECK(absl::StrContains(before, "base: 1 on 0  kind 3"));
+  CHECK(absl::StrContains(before, "4096 3 a=1\n"));
+  CHECK(absl::StrContains(before, "b=2 c=3\n"));
+  CHECK(absl::StrContains(before, "ref=sha256:1 stowage.remote=true\n"));
+  fixture.Reopen();
+  CHECK(state() == before);
+  CHECK(absl::IsFailedPrecondition(fixture.store().Remove("base").status()));
+  REQUIRE_OK(fixture.store().Remove("child"));
+  REQUIRE_OK(fixture.store().Remove("base"));
 }
 
 TEST_CASE("SnapshotStore::Read pages by id and by label", "[plugin][snapshot_store]") {

@@ -1,14 +1,20 @@
 #include "plugin/snapshots/snapshots_service.h"
 
 #include <grpcpp/grpcpp.h>
+#include <sys/stat.h>
 
+#include <atomic>
 #include <chrono>
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/blocking_counter.h"
+#include "absl/synchronization/notification.h"
+#include "absl/time/clock.h"
 #include "plugin/snapshots/unix_grpc_server.h"
 #include "tests/plugin/snapshots/snapshotter_fixture.h"
 
@@ -20,8 +26,9 @@ namespace api = containerd::services::snapshots::v1;
 // A snapshotter behind a socket, and a client of it that sees messages as containerd does.
 class ServiceFixture {
  public:
-  explicit ServiceFixture(SnapshotPeerChecks checks = {})
-      : service_(fixture_.snapshotter(), std::move(checks)) {
+  // views: how many snapshots are there already, as InsertViews makes them.
+  explicit ServiceFixture(SnapshotPeerChecks checks = {}, int views = 0)
+      : service_(SnapshotterWith(views), std::move(checks)) {
     const std::string path = fixture_.path() + "/socket";
     auto server = UnixGrpcServer::Start(path, {&service_});
     REQUIRE_OK(server);
@@ -31,6 +38,7 @@ class ServiceFixture {
   }
 
   testing::SnapshotterFixture& snapshots() { return fixture_; }
+  void Stop() { server_.reset(); }
 
   template <typename Request, typename Response>
   grpc::StatusCode Call(grpc::Status (api::Snapshots::Stub::*method)(grpc::ClientContext*,
@@ -59,6 +67,11 @@ class ServiceFixture {
   }
 
  private:
+  Snapshotter& SnapshotterWith(int views) {
+    if (views > 0) fixture_.InsertViews(views);
+    return fixture_.snapshotter();
+  }
+
   testing::SnapshotterFixture fixture_;
   SnapshotsService service_;
   std::unique_ptr<UnixGrpcServer> server_;
@@ -203,12 +216,89 @@ TEST_CASE("SnapshotsService reports usage in the fields of the API",
   CHECK(fixture.Call(&api::Snapshots::Stub::Usage, request, &usage) == grpc::NOT_FOUND);
 }
 
+TEST_CASE("SnapshotsService answers what is in memory while other calls wait",
+          "[plugin][snapshots_service]") {
+  absl::Notification released;
+  absl::BlockingCounter waiting(20);  // more than gRPC has threads
+  ServiceFixture fixture({[&](const std::string&) {
+                            waiting.DecrementCount();
+                            released.WaitForNotification();
+                            return absl::OkStatus();
+                          },
+                          {},
+                          {}});
+  REQUIRE_OK(fixture.snapshots().snapshotter().Prepare("there", "", {}));
+  using Stub = api::Snapshots::Stub;
+  std::vector<std::thread> callers;
+  std::atomic<int> removed = 0;
+  for (int i = 0; i < 20; ++i) {
+    callers.emplace_back([&] {
+      api::RemoveSnapshotRequest remove;
+      remove.set_key("none");
+      google::protobuf::Empty empty;
+      if (fixture.Call(&Stub::Remove, remove, &empty) == grpc::NOT_FOUND) ++removed;
+    });
+  }
+  waiting.Wait();
+  api::StatSnapshotRequest stat;
+  stat.set_key("there");
+  api::StatSnapshotResponse stated;
+  CHECK(fixture.Call(&Stub::Stat, stat, &stated) == grpc::OK);
+  api::MountsRequest mounts;
+  mounts.set_key("there");
+  api::MountsResponse mounted;
+  CHECK(fixture.Call(&Stub::Mounts, mounts, &mounted) == grpc::OK);
+  api::UsageRequest usage;
+  usage.set_key("there");
+  api::UsageResponse used;
+  CHECK(fixture.Call(&Stub::Usage, usage, &used) == grpc::OK);
+  released.Notify();
+  for (std::thread& caller : callers) caller.join();
+  CHECK(removed == 20);
+}
+
+TEST_CASE("SnapshotsService measures a snapshot of many files", "[plugin][snapshots_service]") {
+  ServiceFixture fixture;
+  const auto mounts = fixture.snapshots().snapshotter().Prepare("key", "", {});
+  REQUIRE_OK(mounts);
+  for (int i = 0; i < 40; ++i)
+    REQUIRE(::mkdir(absl::StrCat(mounts->front().source, "/", i).c_str(), 0700) == 0);
+  api::UsageRequest request;
+  request.set_key("key");
+  api::UsageResponse usage;
+  REQUIRE(fixture.Call(&api::Snapshots::Stub::Usage, request, &usage) == grpc::OK);
+  CHECK(usage.inodes() == 41);
+}
+
+TEST_CASE("UnixGrpcServer waits for a snapshot call that is running",
+          "[plugin][snapshots_service]") {
+  absl::Notification running;
+  auto fixture =
+      std::make_unique<ServiceFixture>(SnapshotPeerChecks{[&](const std::string&) {
+                                                            running.Notify();
+                                                            absl::SleepFor(absl::Milliseconds(100));
+                                                            return absl::OkStatus();
+                                                          },
+                                                          {},
+                                                          {}});
+  grpc::StatusCode answered = grpc::UNKNOWN;
+  std::thread caller([&] {
+    api::RemoveSnapshotRequest remove;
+    remove.set_key("none");
+    google::protobuf::Empty empty;
+    answered = fixture->Call(&api::Snapshots::Stub::Remove, remove, &empty);
+  });
+  running.WaitForNotification();
+  fixture->Stop();
+  caller.join();
+  CHECK(answered == grpc::NOT_FOUND);
+}
+
 TEST_CASE("List streams blocks of at most 100 and far below containerd's message limit",
           "[plugin][snapshots_service]") {
-  ServiceFixture fixture;
-  CHECK(fixture.ListBlockSizes().empty());
+  CHECK(ServiceFixture().ListBlockSizes().empty());
+  ServiceFixture fixture({}, 201);
   Snapshotter& snapshotter = fixture.snapshots().snapshotter();
-  fixture.snapshots().InsertViews(201);
   CHECK(fixture.ListBlockSizes() == std::vector<int>{100, 100, 1});
   // 300 KiB of labels each: four fill a block.
   SnapshotLabels labels;

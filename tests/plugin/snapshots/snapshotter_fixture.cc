@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/directory.h"
 #include "plugin/state/state_database.h"
 
 namespace stowage::testing {
@@ -10,8 +11,9 @@ SnapshotterFixture::SnapshotterFixture() {
   Reopen();
   for (int layer = 1; layer < 10; ++layer)
     for (const int id : {layer, 99 + layer})
-      Execute(absl::StrCat("INSERT INTO layers(id, content_key, kind, diff_id, size_bytes, rooted) VALUES(",
-                           id, ",'key", id, "',", id >= 100, ",'sha256:x',1,1)"));
+      Execute(absl::StrCat(
+          "INSERT INTO layers(id, content_key, kind, diff_id, size_bytes, rooted) VALUES(", id,
+          ",'key", id, "',", id >= 100, ",'sha256:x',1,1)"));
 }
 
 absl::StatusOr<std::unique_ptr<Snapshotter>> SnapshotterFixture::TryOpen() {
@@ -61,12 +63,17 @@ std::string SnapshotterFixture::PrepareRemote(char chain, const std::string& par
 }
 
 void SnapshotterFixture::InsertViews(int count) {
-  Execute(absl::StrCat(
-      "BEGIN; WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ", count,
-      ") INSERT INTO snapshots(key, kind, created_at, updated_at) "
-      "SELECT 'view ' || i, 1, 1, 1 FROM n; "
-      "INSERT INTO snapshot_labels(snapshot_id, label, value) SELECT id, 'parity', "
-      "CASE WHEN substr(key, 6) % 2 THEN 'odd' ELSE 'even' END FROM snapshots; COMMIT"));
+  ReopenAfter([&] {
+    Execute(absl::StrCat(
+        "BEGIN; WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ",
+        count,
+        ") INSERT INTO snapshots(key, kind, created_at, updated_at) "
+        "SELECT 'view ' || i, 1, 1, 1 FROM n; "
+        "INSERT INTO snapshot_labels(snapshot_id, label, value) SELECT id, 'parity', "
+        "CASE WHEN substr(key, 6) % 2 THEN 'odd' ELSE 'even' END FROM snapshots; COMMIT"));
+    for (int id = 1; id <= count; ++id)
+      REQUIRE_OK(MakeDirectories(absl::StrCat(snapshots_path(), "/", id)));
+  });
 }
 
 std::vector<std::string> SnapshotterFixture::Names(const std::vector<std::string>& filters) {

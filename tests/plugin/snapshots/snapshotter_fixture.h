@@ -43,8 +43,8 @@ class SnapshotterFixture {
   void CommitLayer(const std::string& name, const std::string& parent);
   // What containerd does with a chain ID: the name of the remote snapshot, found by List.
   std::string PrepareRemote(char chain, const std::string& parent);
-  // Adds the rows "view 0", "view 1", ... in one transaction, every second with the label
-  // parity=odd, the others with parity=even.
+  // Where no snapshot has been yet: reopens with the rows "view 0", "view 1", ... added in one
+  // transaction, every second with the label parity=odd, the others with parity=even.
   void InsertViews(int count);
   std::vector<std::string> Names(const std::vector<std::string>& filters = {});
 

@@ -263,8 +263,8 @@ TEST_CASE("Remove takes rows and files, children first", "[plugin][snapshotter]"
 TEST_CASE("Walk filters, joins filters by or, and goes on beyond one page",
           "[plugin][snapshotter]") {
   SnapshotterFixture fixture;
-  Snapshotter& snapshotter = fixture.snapshotter();
   fixture.InsertViews(250);
+  Snapshotter& snapshotter = fixture.snapshotter();
   CHECK(fixture.Names().size() == 250);
   CHECK(fixture.Names({"labels.parity==odd"}).size() == 125);
   CHECK(fixture.Names({"labels.parity==odd,name~=\"^view [0-9]$\""}) ==
