@@ -9,9 +9,11 @@ namespace stowage {
 // The max_write that is negotiated: the least that the kernel takes. libfuse says 1 MiB.
 inline constexpr unsigned kMaxWriteBytes = 4096;
 
-// Completes libfuse's FUSE_INIT reply: max_write, and FUSE_PARALLEL_DIROPS, which 3.14 records as
-// offered but never sends back (lib/fuse_lowlevel.c). Without it the kernel serialises lookups per
-// directory under a lock that is waited for in D state.
+// Completes libfuse's FUSE_INIT reply: max_write; FUSE_PARALLEL_DIROPS, which 3.14 records as
+// offered but never sends back (lib/fuse_lowlevel.c); FUSE_ALLOW_IDMAP, which is younger. Without
+// PARALLEL_DIROPS the kernel serialises lookups per directory under a lock that is waited for in D
+// state; without ALLOW_IDMAP no container in a user namespace of its own can have the mount with
+// its ids.
 //
 // init_request: the kernel's FUSE_INIT, header included. init_out: the body of the reply
 // (fuse_init_out), size bytes. Only what the kernel offered is set; anything too short is left as

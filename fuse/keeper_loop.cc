@@ -165,7 +165,7 @@ absl::Status KeeperLoop::GiveUp() {
       absl::StrCat("no worker served ", mount_.mount_point, " for ", options_.give_up_after_seconds,
                    " s; the connection is ended, so that nobody waits for it any longer");
   log_(LogLevel::kError, absl::StrCat("mount_given_up error=\"", error, "\""));
-  LogLostOverlays(mount_.mount_point, log_);
+  LogLostOverlays(mount_, log_);
   (void)End();
   return absl::UnavailableError(error);
 }

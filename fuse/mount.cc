@@ -83,7 +83,7 @@ absl::Status ClearMountPoint(const std::string& mount_point, const LogFunction& 
         absl::StrCat("dead_mount_detached mountpoint=", mount_point,
                      " error=\"an earlier server lost it: keeper and worker were both killed, and "
                      "no service manager kept its descriptor\""));
-    LogLostOverlays(mount_point, log);
+    LogLostOverlays({mount_point, top.device}, log);
   }
 }
 

@@ -14,6 +14,7 @@
 #include "plugin/setup/containerd_setup.h"
 #include "plugin/setup/stowage_settings.h"
 #include "plugin/setup/unified_diff.h"
+#include "plugin/snapshots/id_mapped_clone.h"
 
 namespace stowage {
 namespace {
@@ -44,6 +45,7 @@ absl::StatusOr<ContainerdSetupOptions> OptionsOf(const Invocation& invocation) {
   options.state_directory = config.state_directory;
   options.endpoint = settings.endpoint;
   options.platform = OciPlatform();
+  options.remap_ids = CheckIdMapping(config.state_directory, config.fuse_mountpoint).ok();
   options.short_names = invocation.short_names;
   return options;
 }

@@ -8,6 +8,8 @@
 #include "base/directory.h"
 #include "base/file_lock.h"
 #include "base/status_macros.h"
+#include "plugin/snapshots/id_mapped_clone.h"
+#include "plugin/snapshots/id_mapped_directory.h"
 #include "plugin/snapshots/peer_mounts.h"
 
 namespace stowage {
@@ -94,10 +96,14 @@ absl::Status Daemon::StartSnapshotter(const Config& config) {
   SnapshotterOptions options;
   options.state_directory = config.state_directory;
   options.database_path = config.state_directory + "/stowage.db";
+  options.fuse_mountpoint = config.fuse_mountpoint;
   options.warn = [log = log_](absl::string_view line) { log(LogLevel::kWarning, line); };
   STOWAGE_ASSIGN_OR_RETURN(snapshotter_, Snapshotter::Open(std::move(options), *catalog_));
+  const absl::Status mappable = CheckIdMapping(config.state_directory, config.fuse_mountpoint);
+  if (!mappable.ok())
+    log_(LogLevel::kInfo, absl::StrCat("no_id_mapping error=\"", mappable.message(), "\""));
   snapshotter_owner_.emplace(SocketOwnerOptions{config.state_directory + "/snapshotter_owner"});
-  snapshots_service_ = std::make_unique<SnapshotsService>(*snapshotter_, PeerChecks());
+  snapshots_service_ = std::make_unique<SnapshotsService>(*snapshotter_, PeerChecks(config));
   STOWAGE_ASSIGN_OR_RETURN(snapshotter_server_, UnixGrpcServer::Start(config.snapshotter_socket,
                                                                       {snapshots_service_.get()}));
   snapshotter_peers_ = snapshotter_server_.get();
@@ -105,7 +111,7 @@ absl::Status Daemon::StartSnapshotter(const Config& config) {
   return absl::OkStatus();
 }
 
-SnapshotPeerChecks Daemon::PeerChecks() {
+SnapshotPeerChecks Daemon::PeerChecks(const Config& config) {
   const auto process = [this](const std::string& peer) {
     const UnixGrpcServer* const server = snapshotter_peers_;
     return server == nullptr ? std::nullopt : server->PeerProcess(peer);
@@ -121,9 +127,11 @@ SnapshotPeerChecks Daemon::PeerChecks() {
       return absl::UnavailableError("stowaged is starting; try again");
     return snapshotter_owner_->Admit(process(peer).value_or(0));
   };
-  checks.mounts = [this, sees_mount](const std::string& peer, const std::vector<Mount>& mounts) {
-    return UsesDirectory(mounts, catalog_->views().mountpoint()) ? sees_mount(peer)
-                                                                 : absl::OkStatus();
+  checks.mounts = [this, sees_mount, id_mapped = IdMappedDirectory(config.state_directory)](
+                      const std::string& peer, const std::vector<Mount>& mounts) {
+    const bool of_ours =
+        UsesDirectory(mounts, catalog_->views().mountpoint()) || UsesDirectory(mounts, id_mapped);
+    return of_ours ? sees_mount(peer) : absl::OkStatus();
   };
   checks.chain = [this, sees_mount](const std::string& peer, const std::string& chain_id) {
     const auto chain = Digest::Parse(chain_id);

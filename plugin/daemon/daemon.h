@@ -47,7 +47,7 @@ class Daemon {
   absl::Status StartRegistry(const Config& config);
   absl::Status StartControl(const Config& config);
   // One containerd for the socket, and one that sees the FUSE mount.
-  SnapshotPeerChecks PeerChecks();
+  SnapshotPeerChecks PeerChecks(const Config& config);
   void CollectInBackground();
 
   const LogFunction log_;

@@ -1,6 +1,7 @@
 // Whether containerd knows the snapshotter.
 #include <algorithm>
 #include <iterator>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -12,7 +13,7 @@ namespace {
 
 // Capabilities that the snapshotter has. `rebase` never: a snapshot is found by its parent, which
 // that takes away (containerd 2.2, parallel unpacking).
-constexpr absl::string_view kCapabilities[] = {"only-remap-ids"};
+constexpr absl::string_view kCapabilities[] = {"remap-ids", "only-remap-ids"};
 
 // Tables of plugins that several files have, which containerd 1.x does not merge.
 std::vector<Finding> CheckHiddenTables(const ContainerdFacts& containerd) {
@@ -58,6 +59,31 @@ Finding UnsupportedCapability(absl::string_view capability, const NodeFacts& fac
             fix};
   return {"capability-unsupported", Severity::kError,
           absl::StrCat(what, "which this snapshotter does not have"), fix};
+}
+
+// Whether containerd leaves the ids of containers in user namespaces to the snapshotter exactly
+// where the kernel lets it map them.
+std::vector<Finding> CheckRemapIds(const std::string& table, const nlohmann::json& plugin,
+                                   const NodeFacts& facts) {
+  const std::vector<std::string> capabilities = StringsIn(plugin, {"capabilities"});
+  const bool declared =
+      std::find(capabilities.begin(), capabilities.end(), "remap-ids") != capabilities.end();
+  const absl::Status& possible = facts.machine.id_mapping;
+  if (declared && !possible.ok())
+    return {{"remap-ids-impossible", Severity::kError,
+             absl::StrCat(table,
+                          " declares the capability \"remap-ids\", but containers in user "
+                          "namespaces are refused: ",
+                          possible.message()),
+             "take \"remap-ids\" out of capabilities, or boot a kernel that can"}};
+  const auto& version = facts.containerd.version;
+  if (declared || !possible.ok() || !version || !version->HasExports()) return {};
+  return {{"remap-ids-missing", Severity::kWarning,
+           absl::StrCat(table,
+                        " does not declare the capability \"remap-ids\": for each container in a "
+                        "user namespace (hostUsers: false) containerd copies all files of its "
+                        "image to change their owners"),
+           absl::StrCat("write capabilities = [\"remap-ids\"]: ", kRunSetup)}};
 }
 
 // The path of a socket as [proxy_plugins] writes it.
@@ -126,6 +152,8 @@ std::vector<Finding> CheckProxyPlugin(const NodeFacts& facts) {
     if (std::find(std::begin(kCapabilities), std::end(kCapabilities), capability) ==
         std::end(kCapabilities))
       findings.push_back(UnsupportedCapability(capability, facts));
+  for (Finding& finding : CheckRemapIds(table, *plugin, facts))
+    findings.push_back(std::move(finding));
   return findings;
 }
 

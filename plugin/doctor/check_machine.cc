@@ -19,8 +19,9 @@ struct KernelPromise {
 };
 constexpr KernelPromise kPromises[] = {
     {"kernel-idmap",
-     {5, 12},
-     "no idmapped mounts: pods with user namespaces (hostUsers: false) cannot use store paths"},
+     {6, 12},
+     "FUSE cannot map ids: for containers in user namespaces (hostUsers: false) containerd has to "
+     "copy all files of their images"},
     {"kernel-user-namespaces", {6, 3}, "kubelet refuses user namespaces (hostUsers: false)"},
 };
 

@@ -20,6 +20,7 @@
 #include "plugin/doctor/gather_containerd.h"
 #include "plugin/setup/hosts_plan.h"
 #include "plugin/setup/stowage_settings.h"
+#include "plugin/snapshots/id_mapped_clone.h"
 
 namespace stowage {
 namespace {
@@ -152,6 +153,8 @@ NodeFacts GatherFacts(const GatherOptions& options) {
   facts.machine.platform = options.platform;
   GatherKernel(facts.machine);
   GatherMounts(facts.machine);
+  facts.machine.id_mapping =
+      CheckIdMapping(facts.stowage.state_directory, facts.stowage.mountpoint);
   GatherNix(config.nix, facts.machine);
   for (const std::string& path :
        {facts.stowage.state_directory, facts.ImageDirectory(), std::string("/nix/store")})

@@ -68,6 +68,7 @@ struct MachineFacts {
   int kernel_minor = 0;
   std::optional<int64_t> mount_max;                   // sysctl fs.mount-max
   int64_t mounts = 0;                                 // in this mount namespace
+  absl::Status id_mapping;                            // whether ids of images can be mapped
   absl::Status nix;                                   // whether `nix-store` runs
   std::string nix_version;                            // "2.8.0"; "" if not known
   std::string platform;                               // "linux/amd64"

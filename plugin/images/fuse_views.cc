@@ -21,6 +21,7 @@
 #include "fuse/index_format.h"
 #include "fuse/index_writer.h"
 #include "plugin/images/cache_key.h"
+#include "plugin/snapshots/id_mapped_directory.h"
 
 namespace stowage {
 namespace {
@@ -48,20 +49,11 @@ Digest ViewKey(absl::Span<const LayerRecord> run) {
   return DelimitedDigest(texts);
 }
 
-// True if a mount shows this view: an overlay with the view as a lower directory, or a bind of it.
-// containerd shortens long option texts to relative paths, so a relative path that ends in the
-// number counts as well.
-bool Shows(const MountInfo& entry, const std::string& mountpoint, int64_t view_number) {
-  const std::string last = absl::StrCat("/", view_number);
-  if (absl::StartsWith(entry.file_system_type, "fuse"))
-    return entry.root == last && entry.mountpoint != mountpoint;
-  if (entry.file_system_type != "overlay") return false;
-  for (absl::string_view option : absl::StrSplit(entry.super_options, absl::ByAnyChar(",:="))) {
-    if (option == mountpoint + last) return true;
-    if (!option.empty() && option[0] != '/' && absl::EndsWith(absl::StrCat("/", option), last))
-      return true;
-  }
-  return false;
+// True if `path` is the view below a mount with mapped ids: <directory>/<mapping>/fuse/<number>.
+bool ShowsMapped(absl::string_view path, absl::string_view id_mapped_directory,
+                 absl::string_view last) {
+  return absl::StartsWith(path, absl::StrCat(id_mapped_directory, "/")) &&
+         absl::EndsWith(path, absl::StrCat("/", kIdMappedFuseName, last));
 }
 
 // Removes the files of a directory whose names are none of these numbers.
@@ -81,6 +73,20 @@ absl::Status RemoveAllBut(const std::vector<int64_t>& numbers, const std::string
 bool Exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
 
 }  // namespace
+
+bool ShowsView(const MountInfo& entry, const FuseViewsOptions& options, int64_t view_number) {
+  const std::string last = absl::StrCat("/", view_number);
+  if (absl::StartsWith(entry.file_system_type, "fuse"))
+    return entry.root == last && entry.mountpoint != options.mountpoint;
+  const std::string id_mapped = IdMappedDirectory(options.state_directory);
+  if (entry.file_system_type != "overlay") return false;
+  for (absl::string_view option : absl::StrSplit(entry.super_options, absl::ByAnyChar(",:="))) {
+    if (option == options.mountpoint + last || ShowsMapped(option, id_mapped, last)) return true;
+    if (!option.empty() && option[0] != '/' && absl::EndsWith(absl::StrCat("/", option), last))
+      return true;
+  }
+  return false;
+}
 
 absl::StatusOr<std::unique_ptr<FuseViews>> FuseViews::Open(const FuseViewsOptions& options,
                                                            LayerTable& layers) {
@@ -212,7 +218,7 @@ absl::StatusOr<std::string> FuseViews::Directory(absl::Span<const LayerRecord> r
 absl::StatusOr<bool> FuseViews::InUse(int64_t view_number) {
   STOWAGE_ASSIGN_OR_RETURN(const std::vector<MountInfo> entries, mounts_.Entries());
   for (const MountInfo& entry : entries) {
-    if (Shows(entry, options_.mountpoint, view_number)) return true;
+    if (ShowsView(entry, options_, view_number)) return true;
   }
   return false;
 }

@@ -22,6 +22,11 @@ struct FuseViewsOptions {
   std::string store_directory = "/nix/store";
 };
 
+// True if a mount shows this view: an overlay with the view as a lower directory, by the mount of
+// stowage-fuse or one with mapped ids, or a bind of it. containerd shortens long option texts to
+// relative paths, so a relative path that ends in the number counts as well. Pure.
+bool ShowsView(const MountInfo& mount, const FuseViewsOptions& options, int64_t view_number);
+
 // The index files that stowage-fuse serves: one per store path, one per run of layers that is
 // mounted somewhere. Thread-safe.
 class FuseViews {

@@ -1,5 +1,6 @@
 #include "plugin/setup/containerd_setup.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <map>
 #include <optional>
@@ -24,7 +25,16 @@ struct Setting {
   TomlPath table;
   std::string key;
   std::string value;
+  bool in_list = false;  // it is one of a list of strings
 };
+
+bool IsSet(const nlohmann::json& values, const Setting& setting) {
+  TomlPath path = setting.table;
+  path.push_back(setting.key);
+  if (!setting.in_list) return StringIn(values, path, "") == setting.value;
+  const std::vector<std::string> list = StringsIn(values, path);
+  return std::find(list.begin(), list.end(), setting.value) != list.end();
+}
 
 // Settings as TOML text, one header for neighbours of one table.
 std::string TextOf(const std::vector<Setting>& settings) {
@@ -34,7 +44,9 @@ std::string TextOf(const std::vector<Setting>& settings) {
     if (table == nullptr || *table != setting.table)
       absl::StrAppend(&text, text.empty() ? "" : "\n", "[", PathToToml(setting.table), "]\n");
     table = &setting.table;
-    absl::StrAppend(&text, "  ", setting.key, " = ", StringToToml(setting.value), "\n");
+    const std::string value = StringToToml(setting.value);
+    absl::StrAppend(&text, "  ", setting.key, " = ",
+                    setting.in_list ? absl::StrCat("[", value, "]") : value, "\n");
   }
   return text;
 }
@@ -130,6 +142,8 @@ class Planner {
   void ChooseSettings() {
     const TomlPath proxy = {"proxy_plugins", options_.name};
     settings_ = {{proxy, "type", "snapshot"}, {proxy, "address", options_.socket}};
+    if (options_.version.HasExports() && options_.remap_ids)
+      settings_.push_back({proxy, "capabilities", "remap-ids", true});
     if (options_.version.HasExports()) {
       const TomlPath exports = {"proxy_plugins", options_.name, "exports"};
       settings_.push_back(
@@ -220,7 +234,10 @@ class Planner {
         in_drop_in.push_back(setting);
         continue;
       }
+      if (setting.in_list && IsSet(owner->values, setting)) continue;
       Edit(*owner, TextOf({setting}), [&](const std::string& text) {
+        if (setting.in_list)
+          return AppendTomlString(text, setting.table, setting.key, setting.value);
         return SetTomlString(text, setting.table, setting.key, setting.value);
       });
     }
@@ -285,7 +302,7 @@ class Planner {
     // A pattern: a plain name that is not there any more keeps containerd from starting.
     const std::string pattern = absl::StrCat(directory, "/", options_.name, "*.toml");
     Edit(files_[0], absl::StrCat("imports = [", StringToToml(pattern), "]\n"),
-         [&](const std::string& text) { return AppendTomlString(text, "imports", pattern); });
+         [&](const std::string& text) { return AppendTomlString(text, {}, "imports", pattern); });
   }
 
   // Applies an edit to the text that the file will have, and remembers its lines in case that the
@@ -335,9 +352,7 @@ class Planner {
     STOWAGE_ASSIGN_OR_RETURN(const auto files, ReadContainerdFiles(options_.config_path, instead));
     const nlohmann::json result = MergeContainerdFiles(files, options_.version);
     for (const Setting& setting : settings_) {
-      TomlPath path = setting.table;
-      path.push_back(setting.key);
-      if (StringIn(result, path, "") == setting.value) continue;
+      if (IsSet(result, setting)) continue;
       plan_.by_hand.push_back({files.back().path,
                                "a file that is read after ours says otherwise; it should have",
                                TextOf({setting})});

@@ -18,6 +18,7 @@ struct ContainerdSetupOptions {
   std::string state_directory = "/var/lib/stowage";
   std::string endpoint = "http://127.0.0.1:5080";
   std::string platform = "linux/amd64";
+  bool remap_ids = true;     // the kernel can map the ids of images (CheckIdMapping)
   bool short_names = false;  // also route docker.io's names to the endpoint
 };
 

@@ -151,14 +151,26 @@ size_t RootKeyOffset(absl::string_view text) {
   return text.size();
 }
 
-std::string WithListElement(absl::string_view text, const std::string& key,
-                            const nlohmann::json& list, absl::string_view literal) {
-  if (list.is_null())
-    return Inserted(text, RootKeyOffset(text), absl::StrCat(key, " = [", literal, "]\n"));
+// With a new key in a table, which is made if it is not there.
+std::string WithAssignment(absl::string_view text, const TomlPath& table, const std::string& key,
+                           absl::string_view literal) {
+  const std::string assignment = absl::StrCat(key, " = ", literal, "\n");
+  if (table.empty()) return Inserted(text, RootKeyOffset(text), assignment);
+  if (const auto header = HeaderOf(text, table)) {
+    const bool last_line_open = text[header->end - 1] != '\n';
+    return Inserted(
+        text, header->end,
+        absl::StrCat(last_line_open ? "\n" : "", header->indentation, "  ", assignment));
+  }
+  return absl::StrCat(ReadyToAppend(text), "[", PathToToml(table), "]\n  ", assignment);
+}
+
+std::string WithListElement(absl::string_view text, const TomlPath& path,
+                            absl::string_view literal) {
   // Right behind the last element, before a comma or a comment that may follow it.
-  if (const auto last = RegionOf(text, {key}, Part::kLastElement))
+  if (const auto last = RegionOf(text, path, Part::kLastElement))
     return Inserted(text, last->end, absl::StrCat(", ", literal));
-  const auto region = RegionOf(text, {key});
+  const auto region = RegionOf(text, path);
   return region ? Inserted(text, region->begin + 1, literal) : std::string(text);
 }
 
@@ -177,28 +189,23 @@ absl::StatusOr<std::string> SetTomlString(absl::string_view text, const TomlPath
     return Verified(
         absl::StrCat(text.substr(0, region->begin), StringToToml(value), text.substr(region->end)),
         wanted, what);
-  const std::string assignment = absl::StrCat(key, " = ", StringToToml(value), "\n");
-  if (const auto header = HeaderOf(text, table)) {
-    const bool last_line_open = text[header->end - 1] != '\n';
-    return Verified(
-        Inserted(text, header->end,
-                 absl::StrCat(last_line_open ? "\n" : "", header->indentation, "  ", assignment)),
-        wanted, what);
-  }
-  return Verified(absl::StrCat(ReadyToAppend(text), "[", PathToToml(table), "]\n  ", assignment),
-                  wanted, what);
+  return Verified(WithAssignment(text, table, key, StringToToml(value)), wanted, what);
 }
 
-absl::StatusOr<std::string> AppendTomlString(absl::string_view text, const std::string& key,
-                                             const std::string& value) {
+absl::StatusOr<std::string> AppendTomlString(absl::string_view text, const TomlPath& table,
+                                             const std::string& key, const std::string& value) {
   STOWAGE_ASSIGN_OR_RETURN(nlohmann::json wanted, ParseToml(text, kName));
-  nlohmann::json& list = wanted[key];
-  std::string edited = WithListElement(text, key, list, StringToToml(value));
-  if (!list.is_null() && !list.is_array())
-    return absl::FailedPreconditionError(absl::StrCat(key, " is not a list"));
-  list.push_back(value);
-  return Verified(std::move(edited), wanted,
-                  absl::StrCat(StringToToml(value), " in the list ", key));
+  TomlPath path = table;
+  path.push_back(key);
+  STOWAGE_ASSIGN_OR_RETURN(nlohmann::json* const list, PlaceAt(wanted, path));
+  if (!list->is_null() && !list->is_array())
+    return absl::FailedPreconditionError(absl::StrCat(PathToToml(path), " is not a list"));
+  const std::string literal = StringToToml(value);
+  std::string edited = list->is_null()
+                           ? WithAssignment(text, table, key, absl::StrCat("[", literal, "]"))
+                           : WithListElement(text, path, literal);
+  list->push_back(value);
+  return Verified(std::move(edited), wanted, absl::StrCat(literal, " in ", PathToToml(path)));
 }
 
 absl::StatusOr<std::string> AppendTomlTable(

@@ -21,9 +21,10 @@ namespace stowage {
 absl::StatusOr<std::string> SetTomlString(absl::string_view text, const TomlPath& table,
                                           const std::string& key, const std::string& value);
 
-// Adds a string at the end of the list `key` of the root table, which may be missing.
-absl::StatusOr<std::string> AppendTomlString(absl::string_view text, const std::string& key,
-                                             const std::string& value);
+// Adds a string at the end of the list `key` of a table ({}: the root), both of which may be
+// missing.
+absl::StatusOr<std::string> AppendTomlString(absl::string_view text, const TomlPath& table,
+                                             const std::string& key, const std::string& value);
 
 // Adds a table at the end of the array of tables at `path`: [[path]] and its keys.
 absl::StatusOr<std::string> AppendTomlTable(

@@ -41,7 +41,8 @@ absl::Status MakeDirectoryAt(int directory_fd, const std::string& name, mode_t m
 }
 
 // The root of a container shows the attributes of the topmost directory, which is the new one.
-absl::Status MakeUpper(int root_fd, const std::string& path, std::optional<int64_t> parent_id) {
+absl::Status MakeUpper(int root_fd, const std::string& path, std::optional<int64_t> parent_id,
+                       std::optional<SnapshotDirectories::Owner> owner) {
   STOWAGE_RETURN_IF_ERROR(MakeDirectoryAt(root_fd, path, kUpperMode));
   struct stat wanted = {};
   wanted.st_mode = kUpperMode;
@@ -49,9 +50,11 @@ absl::Status MakeUpper(int root_fd, const std::string& path, std::optional<int64
     const std::string parent = absl::StrCat(*parent_id, "/fs");
     if (::fstatat(root_fd, parent.c_str(), &wanted, AT_SYMLINK_NOFOLLOW) != 0)
       return absl::ErrnoToStatus(errno, absl::StrCat("stat parent snapshot's ", parent));
-    if (::fchownat(root_fd, path.c_str(), wanted.st_uid, wanted.st_gid, AT_SYMLINK_NOFOLLOW) != 0)
-      return absl::ErrnoToStatus(errno, absl::StrCat("chown ", path));
+    if (!owner.has_value()) owner = {wanted.st_uid, wanted.st_gid};
   }
+  if (owner.has_value() &&
+      ::fchownat(root_fd, path.c_str(), owner->uid, owner->gid, AT_SYMLINK_NOFOLLOW) != 0)
+    return absl::ErrnoToStatus(errno, absl::StrCat("chown ", path));
   // After the owner, whose change clears bits; also undoes the umask.
   if (::fchmodat(root_fd, path.c_str(), wanted.st_mode & 07777, 0) != 0)
     return absl::ErrnoToStatus(errno, absl::StrCat("chmod ", path));
@@ -103,12 +106,13 @@ std::string SnapshotDirectories::WorkPath(int64_t id) const {
 }
 
 absl::StatusOr<NewSnapshotDirectory> SnapshotDirectories::Create(bool writable,
-                                                                 std::optional<int64_t> parent_id) {
+                                                                 std::optional<int64_t> parent_id,
+                                                                 std::optional<Owner> owner) {
   const std::string name = absl::StrCat(kNewPrefix, RandomText());
   STOWAGE_RETURN_IF_ERROR(MakeDirectoryAt(root_fd_.get(), name, 0700));
   STOWAGE_FAULT_POINT("snapshots.directory.made");
   NewSnapshotDirectory directory(this, name);
-  STOWAGE_RETURN_IF_ERROR(MakeUpper(root_fd_.get(), absl::StrCat(name, "/fs"), parent_id));
+  STOWAGE_RETURN_IF_ERROR(MakeUpper(root_fd_.get(), absl::StrCat(name, "/fs"), parent_id, owner));
   if (writable)
     STOWAGE_RETURN_IF_ERROR(
         MakeDirectoryAt(root_fd_.get(), absl::StrCat(name, "/work"), kWorkMode));

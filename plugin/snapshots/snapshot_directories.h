@@ -44,6 +44,11 @@ class NewSnapshotDirectory {
 // .removing-<id>-<random> while it is being deleted. Thread-safe.
 class SnapshotDirectories {
  public:
+  struct Owner {
+    uint32_t uid;
+    uint32_t gid;
+  };
+
   // Makes `root` (mode 0700) where needed and takes it for this process. Errors: FailedPrecondition
   // if another process holds it; else the system's. warn: see TreeRemover.
   static absl::StatusOr<std::unique_ptr<SnapshotDirectories>> Open(
@@ -53,8 +58,9 @@ class SnapshotDirectories {
   std::string WorkPath(int64_t id) const;
 
   // A new directory with "fs" (0755, or mode and owner of parent_id's "fs") and, if `writable`,
-  // "work".
-  absl::StatusOr<NewSnapshotDirectory> Create(bool writable, std::optional<int64_t> parent_id);
+  // "work". owner: of "fs", whatever the parent's is.
+  absl::StatusOr<NewSnapshotDirectory> Create(bool writable, std::optional<int64_t> parent_id,
+                                              std::optional<Owner> owner = std::nullopt);
   // Takes the directory of a snapshot away (a missing one is fine) and deletes it in the
   // background.
   absl::Status RemoveLater(int64_t id);

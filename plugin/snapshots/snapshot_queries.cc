@@ -53,6 +53,11 @@ const char* SnapshotQueries::Sql(Query query) {
       return "SELECT label, value FROM snapshot_labels WHERE snapshot_id = ?";
     case kLayers:
       return "SELECT layer_id FROM snapshot_layers WHERE snapshot_id = ? ORDER BY position";
+    case kLabelPairs:
+      return "SELECT DISTINCT a.value, b.value FROM snapshot_labels a "
+             "JOIN snapshot_labels b ON b.snapshot_id = a.snapshot_id AND b.label = ?2 "
+             "JOIN snapshots s ON s.id = a.snapshot_id "
+             "WHERE a.label = ?1 AND s.kind != 3";
     case kQueryCount:
       break;
   }
@@ -97,6 +102,19 @@ absl::StatusOr<std::vector<int64_t>> SnapshotQueries::Layers(int64_t id) {
     STOWAGE_ASSIGN_OR_RETURN(const bool found, statement.Step());
     if (!found) return layers;
     layers.push_back(statement.ColumnInt64(0));
+  }
+}
+
+absl::StatusOr<std::vector<std::pair<std::string, std::string>>> SnapshotQueries::LabelPairs(
+    absl::string_view first, absl::string_view second) {
+  SqliteStatement& statement = statements_[kLabelPairs];
+  const ResetAtEnd reset(statement);
+  statement.Bind(1, first).Bind(2, second);
+  std::vector<std::pair<std::string, std::string>> pairs;
+  while (true) {
+    STOWAGE_ASSIGN_OR_RETURN(const bool found, statement.Step());
+    if (!found) return pairs;
+    pairs.emplace_back(statement.ColumnText(0), statement.ColumnText(1));
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -30,9 +31,12 @@ class SnapshotQueries {
   absl::StatusOr<std::vector<StoredSnapshot>> Read(const SnapshotPage& page);
   // What a remote snapshot adds to its parent, base first.
   absl::StatusOr<std::vector<int64_t>> Layers(int64_t id);
+  // The values of two labels wherever a snapshot that is not committed has both; each pair once.
+  absl::StatusOr<std::vector<std::pair<std::string, std::string>>> LabelPairs(
+      absl::string_view first, absl::string_view second);
 
  private:
-  enum Query { kPage, kPageByLabel, kLabels, kLayers, kQueryCount };
+  enum Query { kPage, kPageByLabel, kLabels, kLayers, kLabelPairs, kQueryCount };
   static const char* Sql(Query query);
 
   explicit SnapshotQueries(std::vector<SqliteStatement> statements)

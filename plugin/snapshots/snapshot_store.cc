@@ -146,6 +146,12 @@ absl::StatusOr<std::vector<StoredSnapshot>> SnapshotStore::Read(const SnapshotPa
   return reader_.queries.Read(page);
 }
 
+absl::StatusOr<std::vector<std::pair<std::string, std::string>>> SnapshotStore::LabelPairs(
+    absl::string_view first, absl::string_view second) {
+  const absl::MutexLock lock(&read_mutex_);
+  return reader_.queries.LabelPairs(first, second);
+}
+
 absl::StatusOr<SqliteTransaction> SnapshotStore::Begin(bool durable) {
   if (durable != writer_.durable)
     STOWAGE_RETURN_IF_ERROR(writer_.database.Execute(durable ? "PRAGMA synchronous=FULL"

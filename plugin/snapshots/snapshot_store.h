@@ -53,6 +53,8 @@ class SnapshotStore {
   // AlreadyExists for a taken key, InvalidArgument for "".
   absl::Status RequireFree(absl::string_view key) const;
   absl::StatusOr<std::vector<StoredSnapshot>> Read(const SnapshotPage& page);
+  absl::StatusOr<std::vector<std::pair<std::string, std::string>>> LabelPairs(
+      absl::string_view first, absl::string_view second);
 
   // Adds a row. place: called with the new id before the row becomes visible; its error undoes the
   // call. AlreadyExists for a taken key, NotFound or InvalidArgument for the parent.

@@ -1,12 +1,17 @@
 #include "plugin/snapshots/snapshotter.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <utility>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/container/flat_hash_set.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/annotate.h"
 #include "base/status_macros.h"
+#include "plugin/snapshots/id_mapped_directory.h"
 #include "plugin/snapshots/mount_builder.h"
 #include "plugin/snapshots/snapshot_filter.h"
 
@@ -42,6 +47,18 @@ void NarrowByLabel(const std::vector<SnapshotFilter>& filters, SnapshotPage& pag
   }
 }
 
+std::vector<IdMappedMounts::Source> MappedSources(const SnapshotterOptions& options) {
+  return {{"snapshots", absl::StrCat(options.state_directory, "/snapshots")},
+          {"profiles", absl::StrCat(options.state_directory, "/profiles")},
+          {kIdMappedFuseName, options.fuse_mountpoint}};
+}
+
+// Labels of a layer that is being unpacked can be the annotations of somebody's image.
+absl::StatusOr<std::optional<IdMapping>> MappingOf(const SnapshotLabels& labels) {
+  if (labels.contains(kSnapshotRefLabel)) return std::nullopt;
+  return IdMappingOf(labels);
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Snapshotter>> Snapshotter::Open(SnapshotterOptions options,
@@ -51,19 +68,25 @@ absl::StatusOr<std::unique_ptr<Snapshotter>> Snapshotter::Open(SnapshotterOption
       SnapshotDirectories::Open(absl::StrCat(options.state_directory, "/snapshots"), options.warn));
   STOWAGE_ASSIGN_OR_RETURN(std::unique_ptr<SnapshotStore> store,
                            SnapshotStore::Open(options.database_path));
-  std::unique_ptr<Snapshotter> snapshotter(
-      new Snapshotter(std::move(options), remote_layers, std::move(store), std::move(directories)));
+  STOWAGE_ASSIGN_OR_RETURN(
+      std::unique_ptr<IdMappedMounts> id_mapped_mounts,
+      IdMappedMounts::Open(IdMappedDirectory(options.state_directory), MappedSources(options)));
+  std::unique_ptr<Snapshotter> snapshotter(new Snapshotter(std::move(options), remote_layers,
+                                                           std::move(store), std::move(directories),
+                                                           std::move(id_mapped_mounts)));
   STOWAGE_RETURN_IF_ERROR(Annotate(snapshotter->Reconcile(), "reconcile snapshots"));
   return snapshotter;
 }
 
 Snapshotter::Snapshotter(SnapshotterOptions options, RemoteLayers& remote_layers,
                          std::unique_ptr<SnapshotStore> store,
-                         std::unique_ptr<SnapshotDirectories> directories)
+                         std::unique_ptr<SnapshotDirectories> directories,
+                         std::unique_ptr<IdMappedMounts> id_mapped_mounts)
     : options_(std::move(options)),
       remote_layers_(remote_layers),
       store_(std::move(store)),
-      directories_(std::move(directories)) {}
+      directories_(std::move(directories)),
+      id_mapped_mounts_(std::move(id_mapped_mounts)) {}
 
 absl::Status Snapshotter::Reconcile() {
   STOWAGE_RETURN_IF_ERROR(directories_->RemoveLeftovers());
@@ -101,6 +124,9 @@ absl::Status Snapshotter::Reconcile() {
     options_.warn(absl::StrCat("snapshot ", *key, " has lost its directory; ",
                                removed.ok() ? "forgotten" : "kept, since other snapshots need it"));
   }
+  const absl::Status unmounted = RemoveUnusedMappings();
+  if (!unmounted.ok())
+    options_.warn(absl::StrCat("unmount what no snapshot needs: ", unmounted.message()));
   return directories_->Mark();
 }
 
@@ -174,6 +200,20 @@ absl::StatusOr<std::vector<Mount>> Snapshotter::Create(SnapshotKind kind, absl::
   if (found.has_value()) {
     STOWAGE_ASSIGN_OR_RETURN(lowers, LowerDirectories(found->id));
   }
+  STOWAGE_ASSIGN_OR_RETURN(const std::optional<IdMapping> mapping, MappingOf(labels));
+  std::optional<SnapshotDirectories::Owner> owner;
+  std::optional<IdMappedMounts::Hold> hold;
+  absl::Cleanup leave_mapping = [&] {
+    hold.reset();
+    LeaveMapping(key, labels);
+  };
+  if (mapping.has_value()) {
+    owner = {mapping->root_uid, mapping->root_gid};
+    hold.emplace(id_mapped_mounts_->HoldMapping(*mapping));
+    auto mapped = MapIds(*mapping, std::move(lowers));
+    if (!mapped.ok()) return Annotate(mapped.status(), absl::StrCat("prepare snapshot ", key));
+    lowers = *std::move(mapped);
+  }
   std::optional<NewSnapshotDirectory> directory;
   if (kind == SnapshotKind::kActive || !found.has_value()) {
     // A remote parent's root is not looked at: layers of store paths have no root directory of
@@ -182,7 +222,7 @@ absl::StatusOr<std::vector<Mount>> Snapshotter::Create(SnapshotKind kind, absl::
     STOWAGE_ASSIGN_OR_RETURN(
         NewSnapshotDirectory made,
         directories_->Create(kind == SnapshotKind::kActive,
-                             copy_root ? std::optional(found->id) : std::nullopt));
+                             copy_root ? std::optional(found->id) : std::nullopt, owner));
     directory.emplace(std::move(made));
   }
   NewSnapshot snapshot;
@@ -197,6 +237,7 @@ absl::StatusOr<std::vector<Mount>> Snapshotter::Create(SnapshotKind kind, absl::
   };
   STOWAGE_RETURN_IF_ERROR(store_->Create(snapshot, place).status());
   if (directory.has_value()) directory->Keep();
+  std::move(leave_mapping).Cancel();
   return mounts;
 }
 
@@ -227,6 +268,56 @@ absl::StatusOr<std::vector<Mount>> Snapshotter::MountsOf(
       options_.overlay);
 }
 
+bool Snapshotter::HoldsMappedIds(const std::string& lower_directory,
+                                 const IdMapping& mapping) const {
+  // Root's own files show nothing; FUSE must not be asked, and profiles are root's.
+  const bool moves_root = mapping.root_uid != 0 || mapping.root_gid != 0;
+  struct stat root;
+  return moves_root &&
+         absl::StartsWith(lower_directory, absl::StrCat(options_.state_directory, "/snapshots/")) &&
+         ::stat(lower_directory.c_str(), &root) == 0 && root.st_uid == mapping.root_uid &&
+         root.st_gid == mapping.root_gid;
+}
+
+absl::StatusOr<std::vector<std::string>> Snapshotter::MapIds(
+    const IdMapping& mapping, std::vector<std::string> lower_directories) {
+  std::vector<std::string> to_map;
+  std::vector<size_t> places;
+  for (size_t i = 0; i < lower_directories.size(); ++i) {
+    if (HoldsMappedIds(lower_directories[i], mapping)) continue;
+    to_map.push_back(lower_directories[i]);
+    places.push_back(i);
+  }
+  const auto mapped = id_mapped_mounts_->Map(mapping, to_map);
+  if (mapped.ok()) {
+    for (size_t i = 0; i < places.size(); ++i) lower_directories[places[i]] = (*mapped)[i];
+    return lower_directories;
+  }
+  // containerd's copy on top has all files of the layers below.
+  const bool copied = !places.empty() && places.front() != 0;
+  if (absl::IsFailedPrecondition(mapped.status()) && copied) return lower_directories;
+  return mapped.status();
+}
+
+absl::Status Snapshotter::RemoveUnusedMappings() {
+  return id_mapped_mounts_->KeepOnly([this]() -> absl::StatusOr<std::vector<IdMapping>> {
+    std::vector<IdMapping> in_use;
+    STOWAGE_ASSIGN_OR_RETURN(const auto pairs,
+                             store_->LabelPairs(kUidMappingLabel, kGidMappingLabel));
+    for (const auto& [uids, gids] : pairs) in_use.push_back({uids, gids});
+    return in_use;
+  });
+}
+
+void Snapshotter::LeaveMapping(absl::string_view key, const SnapshotLabels& labels) {
+  if (!labels.contains(kUidMappingLabel)) return;
+  // The snapshot is gone whatever happens to mounts; the next removal or start finds them.
+  const absl::Status status = RemoveUnusedMappings();
+  if (!status.ok())
+    options_.warn(
+        absl::StrCat("snapshot ", key, ": unmount what only it needed: ", status.message()));
+}
+
 absl::StatusOr<std::vector<Mount>> Snapshotter::Mounts(absl::string_view key) {
   STOWAGE_ASSIGN_OR_RETURN(const StoredSnapshot stored, store_->Find(key));
   if (stored.snapshot.kind == SnapshotKind::kCommitted)
@@ -236,7 +327,18 @@ absl::StatusOr<std::vector<Mount>> Snapshotter::Mounts(absl::string_view key) {
   if (stored.parent_id != 0) {
     STOWAGE_ASSIGN_OR_RETURN(lowers, LowerDirectories(stored.parent_id));
   }
+  STOWAGE_ASSIGN_OR_RETURN(const std::optional<IdMapping> mapping,
+                           MappingOf(stored.snapshot.labels));
+  if (mapping.has_value()) {
+    STOWAGE_ASSIGN_OR_RETURN(lowers, MapIds(*mapping, std::move(lowers)));
+  }
   return MountsOf(stored.snapshot.kind, stored.id, std::move(lowers));
+}
+
+bool Snapshotter::MountsMayWait(absl::string_view key) const {
+  if (store_->HasRemote(key)) return true;
+  const auto stored = store_->Find(key);
+  return stored.ok() && stored->snapshot.labels.contains(kUidMappingLabel);
 }
 
 absl::Status Snapshotter::Commit(absl::string_view name, absl::string_view key,
@@ -248,12 +350,15 @@ absl::Status Snapshotter::Commit(absl::string_view name, absl::string_view key,
   // Before the transaction: walking a large layer must not keep other writers waiting.
   STOWAGE_ASSIGN_OR_RETURN(const SnapshotUsage usage,
                            MeasureDiskUsage(directories_->UpperPath(stored.id)));
-  return store_->Commit(stored.id, key, name, labels, usage);
+  STOWAGE_RETURN_IF_ERROR(store_->Commit(stored.id, key, name, labels, usage));
+  LeaveMapping(key, stored.snapshot.labels);
+  return absl::OkStatus();
 }
 
 absl::Status Snapshotter::Remove(absl::string_view key) {
   STOWAGE_ASSIGN_OR_RETURN(const StoredSnapshot removed, store_->Remove(key));
   if (removed.is_remote()) remote_layers_.SnapshotsRemoved();
+  LeaveMapping(key, removed.snapshot.labels);
   if (!removed.has_directory()) return absl::OkStatus();
   // The snapshot is gone for containerd whatever happens to its files; the next start finds them.
   const absl::Status taken_away = directories_->RemoveLater(removed.id);

@@ -14,6 +14,8 @@
 #include "absl/types/span.h"
 #include "base/digest.h"
 #include "plugin/snapshots/disk_usage.h"
+#include "plugin/snapshots/id_mapped_mounts.h"
+#include "plugin/snapshots/id_mapping.h"
 #include "plugin/snapshots/overlay_features.h"
 #include "plugin/snapshots/remote_layers.h"
 #include "plugin/snapshots/snapshot.h"
@@ -30,13 +32,20 @@ struct SnapshotterOptions {
   std::string
       state_directory;        // "snapshots/" is made inside; on a file system that overlayfs takes
   std::string database_path;  // stowage.db
+  std::string fuse_mountpoint;  // below which lower directories of remote layers are
   OverlayFeatures overlay = DetectOverlayFeatures();
   // Told about what went wrong without failing a call: one line each, from any thread.
   std::function<void(absl::string_view)> warn = [](absl::string_view) {};
 };
 
 // containerd's snapshot contract: ordinary overlay snapshots, and remote ones whose layers lie in
-// the Nix store. Decides; knows neither gRPC nor the mounting of anything.
+// the Nix store. Decides; knows no gRPC, and mounts nothing but what maps ids (id_mapped_mounts.h).
+//
+// A snapshot with containerd's labels for a user namespace (id_mapping.h) gets lower directories
+// with mapped ids, and an upper directory of the mapped root. FailedPrecondition where the kernel
+// cannot map them. A layer whose own root directory belongs to the mapped root already holds such
+// ids, and is shown as it is: containerd has copied the image for lack of the capability remap-ids
+// (client/snapshotter_opts_unix.go), or a container with the same ids has written the layer.
 //
 // Errors of every call are those of containerd's overlayfs snapshotter: NotFound for an unknown key
 // or parent, AlreadyExists for a taken key or name, InvalidArgument for a parent that is not
@@ -89,12 +98,13 @@ class Snapshotter {
 
   // Whether Mounts of `key` asks for remote layers, and so may wait for a disk or for stowage-fuse;
   // otherwise it answers from memory, as Stat always does.
-  bool MountsMayWait(absl::string_view key) const { return store_->HasRemote(key); }
+  bool MountsMayWait(absl::string_view key) const;
 
  private:
   Snapshotter(SnapshotterOptions options, RemoteLayers& remote_layers,
               std::unique_ptr<SnapshotStore> store,
-              std::unique_ptr<SnapshotDirectories> directories);
+              std::unique_ptr<SnapshotDirectories> directories,
+              std::unique_ptr<IdMappedMounts> id_mapped_mounts);
 
   absl::Status Reconcile();
   absl::StatusOr<std::vector<Mount>> Create(SnapshotKind kind, absl::string_view key,
@@ -108,11 +118,21 @@ class Snapshotter {
   absl::StatusOr<std::vector<std::string>> LowerDirectories(int64_t id);
   absl::StatusOr<std::vector<Mount>> MountsOf(SnapshotKind kind, int64_t id,
                                               std::vector<std::string> lower_directories);
+  // The same directories, top first, as a container with this mapping needs them.
+  absl::StatusOr<std::vector<std::string>> MapIds(const IdMapping& mapping,
+                                                  std::vector<std::string> lower_directories);
+  // Whether the directory is an ordinary layer's and belongs to the mapping's root.
+  bool HoldsMappedIds(const std::string& lower_directory, const IdMapping& mapping) const;
+  // After a snapshot that was active or a view: what only its mapping needed goes.
+  void LeaveMapping(absl::string_view key, const SnapshotLabels& labels);
+  // Unmounts what no snapshot asks for any longer.
+  absl::Status RemoveUnusedMappings();
 
   const SnapshotterOptions options_;
   RemoteLayers& remote_layers_;
   const std::unique_ptr<SnapshotStore> store_;
   const std::unique_ptr<SnapshotDirectories> directories_;
+  const std::unique_ptr<IdMappedMounts> id_mapped_mounts_;
 };
 
 }  // namespace stowage

@@ -10,7 +10,9 @@
 namespace stowage {
 namespace {
 
-std::string InitRequest(uint32_t offered_flags) {
+constexpr uint32_t kAllowIdMap = 1u << 8;  // FUSE_ALLOW_IDMAP, bit 40
+
+std::string InitRequest(uint32_t offered_flags, uint32_t offered_flags2 = 0) {
   struct {
     fuse_in_header header;
     fuse_init_in body;
@@ -18,6 +20,7 @@ std::string InitRequest(uint32_t offered_flags) {
   request.header.len = sizeof request;
   request.header.opcode = FUSE_INIT;
   request.body.flags = offered_flags;
+  request.body.flags2 = offered_flags2;
   return std::string(reinterpret_cast<const char*>(&request), sizeof request);
 }
 
@@ -35,6 +38,19 @@ TEST_CASE("CompleteInitReply accepts parallel directory operations only when off
   CompleteInitReply(InitRequest(offered), &reply, sizeof reply);
   CHECK(reply.flags == want);
   CHECK(reply.max_write == kMaxWriteBytes);
+}
+
+TEST_CASE("CompleteInitReply accepts idmapped mounts only when offered", "[fuse][init_reply]") {
+  const auto [offered, offered2, want, want2] =
+      GENERATE(table<uint32_t, uint32_t, uint32_t, uint32_t>({
+          {FUSE_INIT_EXT, kAllowIdMap | 1, FUSE_INIT_EXT, kAllowIdMap},
+          {FUSE_INIT_EXT, 1, 0, 0},
+          {0, kAllowIdMap, 0, 0},  // bytes of a field that this kernel does not have
+      }));
+  fuse_init_out reply{};
+  CompleteInitReply(InitRequest(offered, offered2), &reply, sizeof reply);
+  CHECK(reply.flags == want);
+  CHECK(reply.flags2 == want2);
 }
 
 TEST_CASE("CompleteInitReply leaves what it does not know alone", "[fuse][init_reply]") {

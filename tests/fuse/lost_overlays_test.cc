@@ -15,11 +15,16 @@ TEST_CASE("OverlaysOn finds the overlays with a lower directory on the mount", "
       "3 1 0:60 / /c/one rw - overlay overlay rw,lowerdir=/p:/run/stowage/fs/12,upperdir=/u\n"
       "4 1 0:61 / /c/two rw - overlay overlay rw,lowerdir+=/run/stowage/fs/3,lowerdir+=/p\n"
       "5 1 0:62 / /c/other rw - overlay overlay rw,lowerdir=/run/stowage/fs2/1,upperdir=/u\n"
-      "6 1 0:63 / /c/upper rw - overlay overlay rw,lowerdir=/p,upperdir=/run/stowage/fs/1\n");
-  REQUIRE(mounts.size() == 6);
-  CHECK(OverlaysOn(mounts, "/run/stowage/fs") == std::vector<std::string>{"/c/one", "/c/two"});
-  CHECK(OverlaysOn(mounts, "/run/stowage").size() == 3);
-  CHECK(OverlaysOn({}, "/run/stowage/fs").empty());
+      "6 1 0:63 / /c/upper rw - overlay overlay rw,lowerdir=/p,upperdir=/run/stowage/fs/1\n"
+      "7 1 0:53 / /state/idmapped/a/fuse ro,idmapped - fuse.stowage stowage ro\n"
+      "8 1 0:54 / /state/idmapped/b/fuse ro,idmapped - fuse.stowage stowage ro\n"
+      "9 1 0:64 / /c/mapped rw - overlay overlay rw,lowerdir=/state/idmapped/a/fuse/7,upperdir=/u\n"
+      "10 1 0:65 / /c/b rw - overlay overlay rw,lowerdir=/state/idmapped/b/fuse/7,upperdir=/u\n");
+  REQUIRE(mounts.size() == 10);
+  CHECK(OverlaysOn(mounts, "/run/stowage/fs", "0:53") ==
+        std::vector<std::string>{"/c/one", "/c/two", "/c/mapped"});
+  CHECK(OverlaysOn(mounts, "/run/stowage", "0:99").size() == 3);
+  CHECK(OverlaysOn({}, "/run/stowage/fs", "0:53").empty());
 }
 
 }  // namespace

@@ -8,7 +8,7 @@ from grpc_api import GrpcApi
 
 PROTO = "tests/integration/proto/cri"
 CREATED, RUNNING, EXITED = range(3)  # ContainerState
-NODE = 2                             # NamespaceMode: the pod has the node's network, so no CNI plugin is needed
+POD, NODE = 0, 2                     # NamespaceMode; with the node's network no CNI plugin is needed
 RUN_SECONDS = 30
 
 
@@ -36,9 +36,12 @@ class Cri:
     def remove(self, image):
         self._images.call("RemoveImage", image={"image": image})
 
-    def run(self, image, command):
-        """Runs a command in a container of a new pod and removes both; returns the output. A Failure if it fails."""
-        config = self._pod_config(f"pod-{uuid.uuid4()}")
+    def run(self, image, command, root=None):
+        """Runs a command in a container of a new pod and removes both; returns the output. A Failure if it fails.
+
+        root: the host's id of root in a user namespace of the pod, with which comes a network of its own.
+        """
+        config = self._pod_config(f"pod-{uuid.uuid4()}", root)
         os.makedirs(config["log_directory"])
         pod = self._runtime.call("RunPodSandbox", config=config).pod_sandbox_id
         try:
@@ -51,7 +54,8 @@ class Cri:
         container = self._runtime.call(
             "CreateContainer", pod_sandbox_id=pod, sandbox_config=pod_config,
             config={"metadata": {"name": "only"}, "image": {"image": image}, "command": command, "log_path": "log",
-                    "linux": {"security_context": {"namespace_options": {"network": NODE}}}}).container_id
+                    "linux": {"security_context": {
+                        "namespace_options": pod_config["linux"]["security_context"]["namespace_options"]}}}).container_id
         self._runtime.call("StartContainer", container_id=container)
 
         def ended():
@@ -64,10 +68,13 @@ class Cri:
         self._runtime.call("RemoveContainer", container_id=container)
         return output
 
-    def _pod_config(self, name):
+    def _pod_config(self, name, root=None):
+        ids = [{"host_id": root, "container_id": 0, "length": 65536}]
+        namespaces = {"network": NODE} if root is None else {
+            "network": POD, "userns_options": {"mode": POD, "uids": ids, "gids": ids}}
         return {"metadata": {"name": name, "uid": name, "namespace": "default"}, "log_directory": f"{self._logs}/{name}",
                 "linux": {"cgroup_parent": self._cgroup_parent,
-                          "security_context": {"namespace_options": {"network": NODE}}}}
+                          "security_context": {"namespace_options": namespaces}}}
 
 
 def _read_log(path):

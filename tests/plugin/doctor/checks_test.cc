@@ -229,11 +229,22 @@ TEST_CASE("doctor finds what is wrong with the proxy plugin", "[doctor]") {
             [](NodeFacts& facts) { ProxyPlugin(facts)["address"] = "/run/other.sock"; }},
            {"capability-rebase", Severity::kError, "parents",
             [](NodeFacts& facts) { ProxyPlugin(facts)["capabilities"] = {"rebase"}; }},
-           {"capability-unsupported", Severity::kError, "remap-ids",
-            [](NodeFacts& facts) { ProxyPlugin(facts)["capabilities"] = {"remap-ids"}; }}})
+           {"capability-unsupported", Severity::kError, "\"other\"",
+            [](NodeFacts& facts) {
+              ProxyPlugin(facts)["capabilities"] = {"remap-ids", "other"};
+            }},
+           {"remap-ids-missing", Severity::kWarning, "hostUsers",
+            [](NodeFacts& facts) { ProxyPlugin(facts).erase("capabilities"); }, k17},
+           {"remap-ids-impossible", Severity::kError, "needs Linux 6.12", [](NodeFacts& facts) {
+              facts.machine.id_mapping = absl::FailedPreconditionError("needs Linux 6.12");
+            }}})
     CheckCase(wrong);
   NodeFacts facts = HealthyNode();
   ProxyPlugin(facts)["address"] = "unix:///run/stowage/snapshotter.sock";
+  CHECK(CheckProxyPlugin(facts).empty());
+  // without the capability on a kernel without: as it should be
+  ProxyPlugin(facts).erase("capabilities");
+  facts.machine.id_mapping = absl::FailedPreconditionError("needs Linux 6.12");
   CHECK(CheckProxyPlugin(facts).empty());
 }
 
@@ -378,11 +389,11 @@ TEST_CASE("doctor finds what the machine lacks", "[doctor]") {
            {"mount-max", Severity::kWarning, "fs.mount-max=400000",
             [](NodeFacts& facts) { facts.machine.mounts = 50001; }},
            {"kernel-user-namespaces", Severity::kNote, "6.3", kernel(6, 2)},
-           {"kernel-idmap", Severity::kNote, "5.12", kernel(5, 10)}})
+           {"kernel-idmap", Severity::kNote, "6.12", kernel(6, 11)}})
     CheckCase(wrong);
   NodeFacts facts = HealthyNode();
   facts.machine.nix_version = "2.26.3";
-  facts.machine.kernel_minor = 3;
+  facts.machine.kernel_minor = 12;
   facts.machine.mounts = 50000;
   CHECK(CheckMachine(facts).empty());
 }
@@ -393,9 +404,9 @@ TEST_CASE("doctor names the worst first, and dependency confusion before all", "
   facts.machine.kernel_minor = 1;
   ProxyPlugin(facts).erase("exports");
   facts.hosts["nix.local"].exists = false;
-  CHECK(Ids(CheckNode(facts)) == std::vector<std::string>{"hosts-missing", "fuse-device",
-                                                          "exports-root-unset", "short-names-off",
-                                                          "kernel-user-namespaces"});
+  CHECK(Ids(CheckNode(facts)) ==
+        std::vector<std::string>{"hosts-missing", "fuse-device", "exports-root-unset",
+                                 "short-names-off", "kernel-idmap", "kernel-user-namespaces"});
 }
 
 TEST_CASE("doctor judges nothing that it could not find out", "[doctor]") {

@@ -37,7 +37,10 @@ NodeFacts HealthyNode(const ContainerdVersion& version) {
   config["version"] = version.ConfigVersion();
   config["root"] = "/var/lib/containerd";
   ProxyPlugin(facts) = {{"type", "snapshot"}, {"address", "/run/stowage/snapshotter.sock"}};
-  if (version.HasExports()) ProxyPlugin(facts)["exports"] = {{"root", "/var/lib/stowage"}};
+  if (version.HasExports()) {
+    ProxyPlugin(facts)["exports"] = {{"root", "/var/lib/stowage"}};
+    ProxyPlugin(facts)["capabilities"] = {"remap-ids"};
+  }
   CriContainerd(facts)["snapshotter"] = "stowage";
   CriRegistry(facts)["config_path"] = "/etc/containerd/certs.d";
   if (version.HasTransferUnpack())

@@ -118,9 +118,29 @@ TEST_CASE("Setup adds to a proxy plugin that config.toml has, since a file would
   const nlohmann::json wanted = {
       {"type", "snapshot"},
       {"address", "/run/stowage/snapshotter.sock"},
+      {"capabilities", {"remap-ids"}},
       {"exports", {{"root", "/var/lib/stowage"}, {"enable_remote_snapshot_annotations", "true"}}}};
   CHECK(*FindIn(*values, {"proxy_plugins", "stowage"}) == wanted);
   CHECK_FALSE(absl::StrContains(etc.Read(kDropIn), "proxy_plugins"));
+}
+
+TEST_CASE("Setup declares remap-ids beside what is declared, and only where the kernel can",
+          "[setup][containerd_setup]") {
+  const EtcDirectory etc;
+  etc.Write(kConfig, R"(version = 3
+[proxy_plugins.stowage]
+  type = "snapshot"
+  address = "/run/stowage/snapshotter.sock"
+  capabilities = ["mine"]
+)");
+  ContainerdSetupOptions options = etc.Options("2.1.9");
+  options.remap_ids = GENERATE(true, false);
+  SetUp(options);
+  const auto values = ParseToml(etc.Read(kConfig), kConfig);
+  REQUIRE_OK(values);
+  std::vector<std::string> wanted = {"mine"};
+  if (options.remap_ids) wanted.push_back("remap-ids");
+  CHECK(StringsIn(*values, {"proxy_plugins", "stowage", "capabilities"}) == wanted);
 }
 
 TEST_CASE("Setup adds to an unpack_config that config.toml has", "[setup][containerd_setup]") {

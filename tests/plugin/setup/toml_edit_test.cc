@@ -80,13 +80,23 @@ TEST_CASE("AppendTomlString makes the list, or adds behind its last element",
                                        {"l = [ 'a' ]\n", "l = [ 'a', \"x\" ]\n"},
                                        {"l = [\n  'a', # first\n  'b', # last\n]\n",
                                         "l = [\n  'a', # first\n  'b', \"x\", # last\n]\n"}}));
-  const auto text = AppendTomlString(before, "l", "x");
+  const auto text = AppendTomlString(before, {}, "l", "x");
+  REQUIRE_OK(text);
+  CHECK(*text == after);
+}
+
+TEST_CASE("AppendTomlString makes the list in a table, or adds to it", "[setup][toml_edit]") {
+  auto [before, after] = GENERATE(table<std::string, std::string>(
+      {{"", "[t.u]\n  l = [\"x\"]\n"},
+       {"[t.u]\n  a = 1\n[v]\n", "[t.u]\n  l = [\"x\"]\n  a = 1\n[v]\n"},
+       {"l = ['r']\n[t.u]\nl = ['a'] # mine\n", "l = ['r']\n[t.u]\nl = ['a', \"x\"] # mine\n"}}));
+  const auto text = AppendTomlString(before, {"t", "u"}, "l", "x");
   REQUIRE_OK(text);
   CHECK(*text == after);
 }
 
 TEST_CASE("AppendTomlString refuses what is no list", "[setup][toml_edit]") {
-  CHECK(AppendTomlString("l = 1\n", "l", "x").status().code() ==
+  CHECK(AppendTomlString("l = 1\n", {}, "l", "x").status().code() ==
         absl::StatusCode::kFailedPrecondition);
 }
 

@@ -49,12 +49,14 @@ class FakeRemoteLayers final : public RemoteLayers {
         view.push_back(layer);
       }
     }
-    if (!view.empty()) directories.push_back(absl::StrCat("/view/", absl::StrJoin(view, "-")));
+    if (!view.empty())
+      directories.push_back(absl::StrCat(view_directory, "/", absl::StrJoin(view, "-")));
     return directories;
   }
 
   void SnapshotsRemoved() override { ++removals; }
 
+  std::string view_directory = "/view";
   absl::Status find_error;
   absl::Status lower_error;
   std::atomic<int> removals = 0;

@@ -20,6 +20,7 @@ absl::StatusOr<std::unique_ptr<Snapshotter>> SnapshotterFixture::TryOpen() {
   SnapshotterOptions options;
   options.state_directory = path();
   options.database_path = database_path();
+  options.fuse_mountpoint = layers_.view_directory;
   options.overlay = {.index_off = true, .user_xattr = false};
   options.warn = [this](absl::string_view message) {
     const absl::MutexLock lock(&mutex_);

@@ -1,0 +1,7 @@
+"""Containers in user namespaces see their image as root's, with the containerd 1.7 of Debian 13."""
+
+from user_namespace import run_case
+
+
+def main(case):
+    run_case(case, "trixie")
