@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_set.h"
+#include "absl/functional/function_ref.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -56,10 +57,14 @@ bool ShowsMapped(absl::string_view path, absl::string_view id_mapped_directory,
          absl::EndsWith(path, absl::StrCat("/", kIdMappedFuseName, last));
 }
 
-// Removes the files of a directory whose names are none of these numbers.
-absl::Status RemoveAllBut(const std::vector<int64_t>& numbers, const std::string& directory) {
-  const absl::flat_hash_set<int64_t> keep(numbers.begin(), numbers.end());
+// Removes the files of a directory whose names are not among the numbers that needed() returns.
+// They are listed before it is asked: whoever makes a file meanwhile has written down its need
+// before.
+absl::Status RemoveUnneededFiles(const std::string& directory,
+                                 absl::FunctionRef<absl::StatusOr<std::vector<int64_t>>()> needed) {
   STOWAGE_ASSIGN_OR_RETURN(const std::vector<std::string> files, ListDirectory(directory));
+  STOWAGE_ASSIGN_OR_RETURN(const std::vector<int64_t> numbers, needed());
+  const absl::flat_hash_set<int64_t> keep(numbers.begin(), numbers.end());
   for (const std::string& file : files) {
     // Somebody may be writing it. What nobody finishes goes at the next start.
     if (IsUnfinishedFile(file)) continue;
@@ -133,8 +138,9 @@ absl::Status FuseViews::WriteAgain() {
     STOWAGE_RETURN_IF_ERROR(WriteViewFile(view, objects));
   }
   // What no view shows is written when one does.
-  return RemoveAllBut(std::vector<int64_t>(written.begin(), written.end()),
-                      options_.state_directory + "/objects");
+  return RemoveUnneededFiles(options_.state_directory + "/objects", [&written] {
+    return std::vector<int64_t>(written.begin(), written.end());
+  });
 }
 
 std::string FuseViews::ObjectFile(int64_t number) const {
@@ -245,11 +251,11 @@ absl::StatusOr<bool> FuseViews::RemoveUnneeded() {
     STOWAGE_RETURN_IF_ERROR(layers_.ForgetView(view));
     STOWAGE_FAULT_POINT("views.remove.forgotten");
   }
-  STOWAGE_ASSIGN_OR_RETURN(const std::vector<int64_t> known_views, layers_.Views());
-  STOWAGE_RETURN_IF_ERROR(RemoveAllBut(known_views, options_.state_directory + "/views"));
+  STOWAGE_RETURN_IF_ERROR(
+      RemoveUnneededFiles(options_.state_directory + "/views", [this] { return layers_.Views(); }));
   STOWAGE_FAULT_POINT("views.remove.views_removed");
-  STOWAGE_ASSIGN_OR_RETURN(const std::vector<int64_t> objects, layers_.NeededObjects());
-  STOWAGE_RETURN_IF_ERROR(RemoveAllBut(objects, options_.state_directory + "/objects"));
+  STOWAGE_RETURN_IF_ERROR(RemoveUnneededFiles(options_.state_directory + "/objects",
+                                              [this] { return layers_.NeededObjects(); }));
   return left;
 }
 

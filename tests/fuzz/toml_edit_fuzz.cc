@@ -25,8 +25,10 @@ void CheckSet(absl::string_view text, const TomlPath& table, const std::string& 
 void FuzzTomlEdit(absl::string_view bytes) {
   CheckSet(bytes, {"a", "b"}, "k");
   CheckSet(bytes, {"a"}, "b");
-  if (const auto edited = AppendTomlString(bytes, "a", "v"); !edited.ok())
-    CheckRefusal(edited.status());
+  for (const TomlPath& table : {TomlPath{}, TomlPath{"a", "b"}}) {
+    if (const auto edited = AppendTomlString(bytes, table, "k", "v"); !edited.ok())
+      CheckRefusal(edited.status());
+  }
   if (const auto edited = AppendTomlTable(bytes, {"a", "b"}, {{"k", "v"}}); !edited.ok())
     CheckRefusal(edited.status());
   const auto hosts = WithEndpointFirst(bytes, kEndpoint);

@@ -6,9 +6,13 @@
 #include <cstddef>
 #include <cstdio>
 #include <cstring>
+#include <thread>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "absl/synchronization/notification.h"
+#include "absl/types/span.h"
 #include "base/atomic_file.h"
 #include "base/crc32c.h"
 #include "base/directory.h"
@@ -160,6 +164,35 @@ TEST_CASE("LayerCatalog brings roots and database in line at start, in both dire
     f.Open();
     CHECK_FALSE(f.catalog->table().FindById(f.layer.id)->rooted);
   }
+}
+
+TEST_CASE("FuseViews leaves the view alone that is made while it cleans up",
+          "[plugin][layer_catalog]") {
+  Fixture f;
+  std::vector<LayerRecord> layers;
+  for (int i = 0; i < 7; ++i) {
+    LayerRecord layer = f.layer;
+    layer.content_key = Sha256(absl::StrCat("content ", i));
+    layer.diff_id = Sha256(absl::StrCat("diff ", i));
+    layer.id = f.catalog->table().Record(layer, {{0, kPath, Sha256("nar")}}).value();
+    REQUIRE_OK(f.catalog->Root(layer, {StorePath::FromBaseName(kPath).value()}));
+    layers.push_back(layer);
+  }
+  absl::Notification done;
+  absl::Status cleaned;
+  std::thread cleaner([&] {
+    while (!done.HasBeenNotified()) cleaned.Update(f.catalog->views().RemoveUnneeded().status());
+  });
+  size_t written = 0;
+  for (size_t first = 0; first < layers.size(); ++first) {
+    for (size_t count = 1; first + count <= layers.size(); ++count)
+      written += f.catalog->views().Write(absl::MakeSpan(layers).subspan(first, count)).ok();
+  }
+  done.Notify();
+  cleaner.join();
+  REQUIRE_OK(cleaned);
+  CHECK(written == 28);
+  CHECK(ListDirectory(f.directory.Join("state/views"))->size() == written);
 }
 
 TEST_CASE("LayerCatalog drops index files of an earlier boot", "[plugin][layer_catalog]") {
