@@ -42,10 +42,10 @@ def _disagreement(node):
 
 
 def expect_empty(node):
-    """After everything was removed: no snapshot, root, profile, view or index file, no mount of a snapshot."""
+    """After everything was removed: no snapshot, root, profile, view, index file or mapping, no mount of a snapshot."""
     def left():
         found = {name: sorted(_names(f"{node.state}/{name}") - {".stowage"})
-                 for name in ("snapshots", "profiles", "views", "objects")}
+                 for name in ("snapshots", "profiles", "views", "objects", "idmapped")}
         found["GC roots"] = sorted(_names(f"{node.gc_roots}/layers") | _names(f"{node.gc_roots}/resolving"))
         found["mounts"] = [mount for mount in mounts()
                            if node.directory in mount and not mount.startswith(f"{node.mountpoint} ")]
