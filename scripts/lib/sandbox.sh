@@ -8,6 +8,7 @@
 run_in_sandbox() {
   local status=0
   sandbox_scratch=$(mktemp -d "${TMPDIR:-/tmp}/stowage.XXXXXX")
+  chmod 711 "$sandbox_scratch" # the root of a container in a user namespace goes through it
   trap end_sandbox EXIT
   trap 'exit 130' INT
   trap 'exit 143' TERM HUP
