@@ -74,8 +74,15 @@ class Node:
         self.start_containerd()
 
     def start_fuse(self):
+        log = f"{self.case.logs}/{self.name}-stowage-fuse"
+        said_before = os.path.getsize(log) if os.path.exists(log) else 0
         self.spawn("stowage-fuse", self.fuse_command())
-        self._wait_for("stowage-fuse", lambda: is_mounted(self.mountpoint), f"a mount at {self.mountpoint}")
+
+        def announced():  # the mount of one that was killed may still be there
+            with open(log, "rb") as file:
+                file.seek(said_before)
+                return f"mounted at {self.mountpoint}\n".encode() in file.read()
+        self._wait_for("stowage-fuse", announced, f"a mount at {self.mountpoint}")
 
     def fuse_command(self):
         return [f"{self.case.bin_directory}/stowage-fuse", f"--state={self.state}", f"--mountpoint={self.mountpoint}"]
@@ -184,8 +191,3 @@ def _command_line(pid):
             return file.read().split("\0")[:-1]
     except OSError:  # it has ended
         return []
-
-
-def is_mounted(path):
-    with open("/proc/self/mountinfo", encoding="utf-8") as file:
-        return any(line.split()[4] == path for line in file)
