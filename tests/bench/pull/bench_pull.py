@@ -18,7 +18,6 @@ all rounds are kept. All values are seconds. Rows of a closure:
 """
 
 import argparse
-import json
 import os
 import shutil
 import statistics
@@ -29,8 +28,10 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(HERE)))
 sys.path.insert(0, f"{ROOT}/tests/integration")
+sys.path.insert(0, f"{ROOT}/tests/bench")
 
 from baseline_image import BaselineImage  # noqa: E402
+from bench_program import private_store, say, write_rows  # noqa: E402
 from case import Case  # noqa: E402
 from commands import Failure, expect, run  # noqa: E402
 from oci_image import StaticRegistry  # noqa: E402
@@ -164,18 +165,6 @@ class Bench:
         return rows
 
 
-def say(text):
-    print(f"{text} (load {os.getloadavg()[0]:.1f})", file=sys.stderr, flush=True)
-
-
-def private_store(scratch):
-    """Puts an empty store at /nix, in this mount namespace."""
-    os.makedirs("/nix", exist_ok=True)
-    os.makedirs(f"{scratch}/nix/store")
-    os.makedirs(f"{scratch}/nix/var")
-    run(["mount", "--bind", f"{scratch}/nix", "/nix"])
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("bin_directory", metavar="BIN-DIR", help="where stowaged, stowage-fuse and stowage are")
@@ -198,12 +187,7 @@ def main():
         sys.exit(f"bench_pull.py: {failure}")
     finally:
         case.close()
-    text = json.dumps(bench.rows(), indent=2) + "\n"
-    if arguments.json:
-        with open(arguments.json, "w", encoding="utf-8") as file:
-            file.write(text)
-    else:
-        print(text, end="")
+    write_rows(bench.rows(), arguments.json)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ rotates. Values are medians over all rounds in milliseconds, the baseline is con
 
 import argparse
 import collections
-import json
 import os
 import random
 import statistics
@@ -21,9 +20,9 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(HERE)))
 sys.path.insert(0, f"{ROOT}/tests/integration")
-sys.path.insert(0, f"{ROOT}/tests/bench/pull")
+sys.path.insert(0, f"{ROOT}/tests/bench")
 
-from bench_pull import private_store, say  # noqa: E402
+from bench_program import private_store, say, write_rows  # noqa: E402
 from case import Case  # noqa: E402
 from commands import Failure, run  # noqa: E402
 from root_file_systems import BindMounts, Stowage, Unpacked  # noqa: E402
@@ -224,12 +223,7 @@ def main():
         sys.exit(f"bench_rootfs.py: {failure}")
     finally:
         case.close()
-    text = json.dumps(bench.rows(), indent=2) + "\n"
-    if arguments.json:
-        with open(arguments.json, "w", encoding="utf-8") as file:
-            file.write(text)
-    else:
-        print(text, end="")
+    write_rows(bench.rows(), arguments.json)
 
 
 if __name__ == "__main__":
