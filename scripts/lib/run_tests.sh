@@ -2,6 +2,7 @@
 # Runs ctest and adds up what came out over several runs. Source it after common.sh and sandbox.sh.
 
 tests_passed=0 tests_failed=0 tests_skipped=0
+test_results=() # JUnit files whose failures finish_tests shows
 
 # run_tests PRESET [CTEST-ARGUMENT...]: runs the tests of build/PRESET; a failure is counted, not returned.
 run_tests() {
@@ -9,6 +10,7 @@ run_tests() {
   shift
   say "Testing ($preset preset)"
   rm -f "$results"
+  test_results+=("$results")
   # A bare chroot has no /proc and no pseudo-terminals, which programs, kernel interfaces and Nix are tested with.
   local sandbox=()
   if [ ! -e /proc/self ] || [ ! -c /dev/pts/ptmx ]; then sandbox=(run_in_sandbox); fi
@@ -51,9 +53,10 @@ junit_count() {
   echo "${value:-0}"
 }
 
-# finish_tests: prints the sum as the last line; fails if anything failed.
+# finish_tests: shows once more what failed and prints the sum as the last line; fails if anything failed.
 finish_tests() {
   local skipped=''
+  [ $tests_failed = 0 ] || python3 -B "${root_dir:?}/scripts/lib/failed_tests.py" "${test_results[@]}"
   [ $tests_skipped = 0 ] || skipped=", $tests_skipped skipped"
   printf '%d passed, %d failed%s\n' $tests_passed $tests_failed "$skipped"
   [ $tests_failed = 0 ]
