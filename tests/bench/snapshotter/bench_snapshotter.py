@@ -4,8 +4,9 @@
   bench_snapshotter.py BIN-DIR [--json FILE] [--present N,...] [--workers N,...] [--rounds N] [--repeats N]
 
 Both are asked by containerd's own client (snapshotter_bench.go), in turn, on one file system, with so many snapshots there
-already. Rows are milliseconds of a call at the 50th and 99th percentile; medians over all rounds are kept. Containers and
-layers stand on a chain of ten layers; nothing is mounted.
+already. Rows are milliseconds of a call at the 50th and 99th percentile; medians over all repeats are kept. Containers and
+layers stand on a chain of ten layers; nothing is mounted. Several workers are measured twice: "mixed", each at a call of its
+own, as containers start and end on a node; and "alone", all at the same kind of call, so that none waits for slower kinds.
 """
 
 import argparse
@@ -55,19 +56,18 @@ def server(socket, command, stop):
         process.wait(timeout=60)
 
 
-def measure(client, socket, present, workers, rounds):
-    done = subprocess.run([client, "measure", socket, str(present), str(workers), str(rounds)], check=True,
+def measure(client, socket, present, workers, rounds, order):
+    done = subprocess.run([client, "measure", socket, str(present), str(workers), str(rounds), order], check=True,
                           stdout=subprocess.PIPE, text=True)
     return json.loads(done.stdout)
 
 
 def rows(samples, present, workers):
-    """samples: [(ours, theirs)]"""
+    """samples: [(ours, theirs)]; workers: as the row says it"""
     for call in CALLS:
         for percentile in ("p50", "p99"):
             value, baseline = (statistics.median(pair[side][call][percentile] for pair in samples) for side in (0, 1))
-            noun = "worker" if workers == 1 else "workers"
-            yield {"row": f"{call}, {present} present, {workers} {noun}: {percentile} ms", "value": value,
+            yield {"row": f"{call}, {present} present, {workers}: {percentile} ms", "value": value,
                    "baseline": baseline, "ratio": value / baseline}
 
 
@@ -81,26 +81,29 @@ def main():
     parser.add_argument("--json", metavar="FILE", help="write the list of rows here")
     parser.add_argument("--present", type=numbers, default=[10, 1000, 10000])
     parser.add_argument("--workers", type=numbers, default=[1, 8])
-    parser.add_argument("--rounds", type=int, default=100, help="layers and containers in one measurement, by all workers")
+    parser.add_argument("--rounds", type=int, default=400, help="layers and containers in one measurement, by all workers")
     parser.add_argument("--repeats", type=int, default=3)
     arguments = parser.parse_args()
 
     results = []
-    with tempfile.TemporaryDirectory(prefix="bench-snapshotter-") as name:
-        directory = pathlib.Path(name)
+    with tempfile.TemporaryDirectory(prefix="bench-snapshotter-") as scratch:
+        directory = pathlib.Path(scratch)
         client = build_client(directory)
-        ours, theirs = f"{name}/ours.sock", f"{name}/overlayfs.sock"
-        with server(ours, [f"{arguments.bin_directory}/snapshotter_server", ours, f"{name}/ours"],
+        ours, theirs = f"{scratch}/ours.sock", f"{scratch}/overlayfs.sock"
+        with server(ours, [f"{arguments.bin_directory}/snapshotter_server", ours, f"{scratch}/ours"],
                     lambda process: process.stdin.close()), \
-                server(theirs, [client, "overlayfs", theirs, f"{name}/overlayfs"],
+                server(theirs, [client, "overlayfs", theirs, f"{scratch}/overlayfs"],
                        lambda process: process.send_signal(signal.SIGTERM)):
             for present in sorted(arguments.present):
-                for workers in arguments.workers:
-                    print(f"{present} present, {workers} at once", file=sys.stderr, flush=True)
+                for workers, order in ((n, order) for n in arguments.workers for order in ("mixed", "alone")):
+                    if workers == 1 and order == "alone":
+                        continue  # one worker is never at two calls
+                    name = "1 worker" if workers == 1 else f"{workers} workers, {order}"
+                    print(f"{present} present, {name}", file=sys.stderr, flush=True)
                     rounds = max(1, arguments.rounds // workers)
-                    samples = [tuple(measure(client, socket, present, workers, rounds) for socket in (ours, theirs))
+                    samples = [tuple(measure(client, socket, present, workers, rounds, order) for socket in (ours, theirs))
                                for _ in range(arguments.repeats)]
-                    results.extend(rows(samples, present, workers))
+                    results.extend(rows(samples, present, name))
     if arguments.json:
         pathlib.Path(arguments.json).write_text(json.dumps(results, indent=1))
 

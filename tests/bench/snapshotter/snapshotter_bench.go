@@ -1,10 +1,11 @@
 // Measures a snapshotter behind a socket, and serves the baseline, containerd's own overlayfs snapshotter.
 //
 //	snapshotter_bench overlayfs SOCKET ROOT
-//	snapshotter_bench measure SOCKET PRESENT WORKERS ROUNDS
+//	snapshotter_bench measure SOCKET PRESENT WORKERS ROUNDS mixed|alone
 //
-// `measure` fills up to PRESENT snapshots, then lets each of WORKERS make ROUNDS layers and containers one after the
-// other. Prints one JSON object: the milliseconds of each call at the 50th and 99th percentile.
+// `measure` fills up to PRESENT snapshots, then lets each of WORKERS make ROUNDS layers and containers: `mixed` one after
+// the other, so that each worker is at another call; `alone` one kind of call after the other, all workers at the same one.
+// Prints one JSON object: the milliseconds of each call at the 50th and 99th percentile.
 package main
 
 import (
@@ -37,10 +38,10 @@ func main() {
 	switch {
 	case len(os.Args) == 4 && os.Args[1] == "overlayfs":
 		check(serve(os.Args[2], os.Args[3]))
-	case len(os.Args) == 6 && os.Args[1] == "measure":
-		check(measure(os.Args[2], number(os.Args[3]), number(os.Args[4]), number(os.Args[5])))
+	case len(os.Args) == 7 && os.Args[1] == "measure" && (os.Args[6] == "mixed" || os.Args[6] == "alone"):
+		check(measure(os.Args[2], number(os.Args[3]), number(os.Args[4]), number(os.Args[5]), os.Args[6] == "mixed"))
 	default:
-		log.Fatal("usage: snapshotter_bench overlayfs SOCKET ROOT | measure SOCKET PRESENT WORKERS ROUNDS")
+		log.Fatal("usage: snapshotter_bench overlayfs SOCKET ROOT | measure SOCKET PRESENT WORKERS ROUNDS mixed|alone")
 	}
 }
 
@@ -112,7 +113,7 @@ func (s *samples) percentile(name string, percent int) float64 {
 	return taken[(len(taken)-1)*percent/100].Seconds() * 1000
 }
 
-func measure(socket string, present, workers, rounds int) error {
+func measure(socket string, present, workers, rounds int, mixed bool) error {
 	ctx := context.Background()
 	snapshotter, err := connect(socket)
 	if err != nil {
@@ -122,14 +123,25 @@ func measure(socket string, present, workers, rounds int) error {
 		return err
 	}
 	taken := &samples{taken: map[string][]time.Duration{}}
-	failures := make(chan error, workers)
-	for worker := 0; worker < workers; worker++ {
-		go func(worker int) { failures <- work(ctx, snapshotter, taken, worker, rounds) }(worker)
-	}
-	for worker := 0; worker < workers; worker++ {
-		if err := <-failures; err != nil {
-			return err
+	if mixed {
+		err = together(workers, rounds, func(worker, round int) error {
+			for _, step := range steps {
+				if err := taken.time(step.name, func() error { return step.call(ctx, snapshotter, worker, round) }); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	} else {
+		for i := 0; i < len(steps) && err == nil; i++ {
+			step := steps[i]
+			err = together(workers, rounds, func(worker, round int) error {
+				return taken.time(step.name, func() error { return step.call(ctx, snapshotter, worker, round) })
+			})
 		}
+	}
+	if err != nil {
+		return err
 	}
 	for i := 0; i < 5; i++ {
 		count := 0
@@ -142,6 +154,12 @@ func measure(socket string, present, workers, rounds int) error {
 		}
 		if count < present {
 			return fmt.Errorf("List shows %d of at least %d snapshots", count, present)
+		}
+	}
+	// What asynchronous removal has put aside.
+	if cleaner, ok := snapshotter.(snapshots.Cleaner); ok {
+		if err := cleaner.Cleanup(ctx); err != nil {
+			return err
 		}
 	}
 	result := map[string]map[string]float64{}
@@ -179,34 +197,64 @@ func fill(ctx context.Context, snapshotter snapshots.Snapshotter, present int) e
 
 func chain(i int) string { return fmt.Sprintf("bench/1/chain %d", i) }
 
-func work(ctx context.Context, snapshotter snapshots.Snapshotter, taken *samples, worker, rounds int) error {
-	top := chain(chainLayers - 1)
-	for i := 0; i < rounds; i++ {
-		layer := fmt.Sprintf("bench/3/layer %d %d", worker, i)
-		container := fmt.Sprintf("bench/3/container %d %d", worker, i)
-		steps := []struct {
-			name string
-			call func() error
-		}{
-			{"Prepare (layer)", func() error { _, err := snapshotter.Prepare(ctx, layer+" active", top); return err }},
-			{"Commit", func() error { return snapshotter.Commit(ctx, layer, layer+" active") }},
-			{"Prepare (container)", func() error { _, err := snapshotter.Prepare(ctx, container, layer); return err }},
-			{"Mounts", func() error { _, err := snapshotter.Mounts(ctx, container); return err }},
-			{"Stat", func() error { _, err := snapshotter.Stat(ctx, container); return err }},
-			{"Usage", func() error { _, err := snapshotter.Usage(ctx, container); return err }},
-			{"Remove (container)", func() error { return snapshotter.Remove(ctx, container) }},
-			{"Remove (layer)", func() error { return snapshotter.Remove(ctx, layer) }},
-		}
-		for _, step := range steps {
-			if err := taken.time(step.name, step.call); err != nil {
-				return err
+// together lets all workers do their rounds at once and returns when all are done.
+func together(workers, rounds int, do func(worker, round int) error) error {
+	failures := make(chan error, workers)
+	for worker := 0; worker < workers; worker++ {
+		go func(worker int) {
+			var err error
+			for round := 0; round < rounds && err == nil; round++ {
+				err = do(worker, round)
 			}
+			failures <- err
+		}(worker)
+	}
+	var first error
+	for worker := 0; worker < workers; worker++ {
+		if err := <-failures; err != nil && first == nil {
+			first = err
 		}
 	}
-	// What asynchronous removal has put aside.
-	cleaner, ok := snapshotter.(snapshots.Cleaner)
-	if !ok {
-		return nil
-	}
-	return cleaner.Cleanup(ctx)
+	return first
+}
+
+func layer(worker, round int) string { return fmt.Sprintf("bench/3/layer %d %d", worker, round) }
+func container(worker, round int) string {
+	return fmt.Sprintf("bench/3/container %d %d", worker, round)
+}
+
+// The life of one layer and of one container that stands on it.
+var steps = []struct {
+	name string
+	call func(ctx context.Context, snapshotter snapshots.Snapshotter, worker, round int) error
+}{
+	{"Prepare (layer)", func(ctx context.Context, s snapshots.Snapshotter, worker, round int) error {
+		_, err := s.Prepare(ctx, layer(worker, round)+" active", chain(chainLayers-1))
+		return err
+	}},
+	{"Commit", func(ctx context.Context, s snapshots.Snapshotter, worker, round int) error {
+		return s.Commit(ctx, layer(worker, round), layer(worker, round)+" active")
+	}},
+	{"Prepare (container)", func(ctx context.Context, s snapshots.Snapshotter, worker, round int) error {
+		_, err := s.Prepare(ctx, container(worker, round), layer(worker, round))
+		return err
+	}},
+	{"Mounts", func(ctx context.Context, s snapshots.Snapshotter, worker, round int) error {
+		_, err := s.Mounts(ctx, container(worker, round))
+		return err
+	}},
+	{"Stat", func(ctx context.Context, s snapshots.Snapshotter, worker, round int) error {
+		_, err := s.Stat(ctx, container(worker, round))
+		return err
+	}},
+	{"Usage", func(ctx context.Context, s snapshots.Snapshotter, worker, round int) error {
+		_, err := s.Usage(ctx, container(worker, round))
+		return err
+	}},
+	{"Remove (container)", func(ctx context.Context, s snapshots.Snapshotter, worker, round int) error {
+		return s.Remove(ctx, container(worker, round))
+	}},
+	{"Remove (layer)", func(ctx context.Context, s snapshots.Snapshotter, worker, round int) error {
+		return s.Remove(ctx, layer(worker, round))
+	}},
 }
