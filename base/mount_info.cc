@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
 
 namespace stowage {
@@ -35,10 +36,11 @@ std::vector<MountInfo> ParseMountInfo(absl::string_view text) {
         absl::StrSplit(line, absl::MaxSplits(" - ", 1));
     const std::vector<absl::string_view> mount = absl::StrSplit(halves.first, ' ');
     const std::vector<absl::string_view> file_system = absl::StrSplit(halves.second, ' ');
-    if (mount.size() < 6 || file_system.size() < 3) continue;
+    uint64_t id;
+    if (mount.size() < 6 || file_system.size() < 3 || !absl::SimpleAtoi(mount[0], &id)) continue;
     mounts.push_back({std::string(mount[2]), Unescape(mount[3]), Unescape(mount[4]),
-                      Unescape(file_system[0]), Unescape(file_system[1]),
-                      Unescape(file_system[2])});
+                      Unescape(file_system[0]), Unescape(file_system[1]), Unescape(file_system[2]),
+                      id});
   }
   return mounts;
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,7 @@ struct MountInfo {
   std::string file_system_type;  // "ext4", "fuse.stowage"
   std::string source;
   std::string super_options;
+  uint64_t id = 0;  // what statx(2) calls stx_mnt_id
 };
 
 // Reads mountinfo text, in its order: of two mounts at one place the upper one comes later. Lines

@@ -14,6 +14,7 @@ TEST_CASE("ParseMountInfo reads devices, places, types and options", "[base][mou
       "broken line\n"
       "41 22 0:31 /7 /mnt rw - short\n");
   REQUIRE(mounts.size() == 3);
+  CHECK(mounts[0].id == 22);
   CHECK(mounts[0].device == "254:0");
   CHECK(mounts[0].source == "/dev/vda");
   CHECK(mounts[1].mountpoint == "/run/stowage/fs");
