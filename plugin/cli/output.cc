@@ -86,6 +86,8 @@ std::string StatusToJson(const v1::StatusResponse& status) {
                {"snapshotter_socket", status.snapshotter_socket()},
                {"fuse_mountpoint", status.fuse_mountpoint()},
                {"fuse_mounted", status.fuse_mounted()},
+               {"driver", status.driver()},
+               {"driver_reason", status.driver_reason()},
                {"source", status.source()}});
 }
 
@@ -144,6 +146,8 @@ std::string StatusToText(const v1::StatusResponse& status) {
   const std::string mount =
       absl::StrCat(status.fuse_mountpoint(), status.fuse_mounted() ? "" : " (not mounted)");
   AppendField(text, "FUSE mount", status.fuse_mountpoint().empty() ? "off" : mount);
+  if (!status.driver().empty())
+    AppendField(text, "Driver", absl::StrCat(status.driver(), " (", status.driver_reason(), ")"));
   return text;
 }
 

@@ -101,6 +101,22 @@ std::function<std::string(const toml::node&)> SourceKind(PackageSourceKind& targ
   };
 }
 
+std::function<std::string(const toml::node&)> Driver(DriverChoice& target) {
+  return [&target](const toml::node& node) -> std::string {
+    const std::string text = node.value_or(std::string());
+    if (text == "fuse") {
+      target = DriverChoice::kFuse;
+    } else if (text == "overlay") {
+      target = DriverChoice::kOverlay;
+    } else if (text == "auto") {
+      target = DriverChoice::kAuto;
+    } else {
+      return "must be \"fuse\", \"overlay\" or \"auto\"";
+    }
+    return "";
+  };
+}
+
 std::function<std::string(const toml::node&)> LogLevel(std::string& target) {
   return [&target](const toml::node& node) -> std::string {
     const std::string text = node.value_or(std::string());
@@ -119,8 +135,10 @@ std::vector<Key> KeysOf(Config& config) {
       {"paths", "gc_roots", AbsolutePath(config.gc_roots_directory)},
       {"control", "socket", AbsolutePath(config.control_socket, true)},
       {"snapshotter", "socket", AbsolutePath(config.snapshotter_socket, true)},
+      {"snapshotter", "driver", Driver(config.driver)},
       {"registry", "address", Text(config.registry_address)},
       {"fuse", "mountpoint", AbsolutePath(config.fuse_mountpoint)},
+      {"overlay", "directory", AbsolutePath(config.overlay_directory)},
       {"source", "kind", SourceKind(config.source.kind)},
       {"source", "location", Text(config.source.location)},
       {"source", "default_ref", Text(config.source.git_default_ref)},

@@ -9,6 +9,7 @@
 #include "layering/layer_plan.h"
 #include "nix/nix_options.h"
 #include "nix/package_source.h"
+#include "plugin/snapshots/view_driver.h"
 
 namespace stowage {
 
@@ -22,10 +23,14 @@ struct Config {
   // [control], [snapshotter], [registry]: "" switches the service off
   std::string control_socket = "/run/stowage/control.sock";
   std::string snapshotter_socket = "/run/stowage/snapshotter.sock";
+  DriverChoice driver = DriverChoice::kFuse;
   std::string registry_address = "127.0.0.1:5080";  // host:port; port 0 takes a free one
 
   // [fuse]
   std::string fuse_mountpoint = "/run/stowage/fs";
+
+  // [overlay]
+  std::string overlay_directory = "/run/stowage/overlay";
 
   // [source]
   PackageSourceOptions source;

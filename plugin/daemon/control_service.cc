@@ -126,6 +126,8 @@ grpc::Status ControlService::Status(grpc::ServerContext*, const stowage::v1::Sta
   response->set_snapshotter_socket(addresses_.snapshotter_socket);
   response->set_fuse_mountpoint(catalog_.views().mountpoint());
   response->set_source(resolver_.DescribeSource());
+  response->set_driver(ViewDriverName(catalog_.Drivers().front()));
+  response->set_driver_reason(catalog_.drivers().Reason());
   const auto mounted = catalog_.views().Mounted();
   if (!mounted.ok()) return ToGrpcStatus(mounted.status());
   response->set_fuse_mounted(*mounted);

@@ -10,6 +10,7 @@
 #include "base/status_macros.h"
 #include "plugin/snapshots/id_mapped_clone.h"
 #include "plugin/snapshots/id_mapped_directory.h"
+#include "plugin/snapshots/mount_builder.h"
 #include "plugin/snapshots/peer_mounts.h"
 
 namespace stowage {
@@ -79,6 +80,10 @@ absl::Status Daemon::Open(const Config& config) {
   catalog.state_directory = config.state_directory;
   catalog.gc_roots_directory = config.gc_roots_directory;
   catalog.fuse_mountpoint = config.fuse_mountpoint;
+  if (!config.snapshotter_socket.empty()) catalog.driver = config.driver;
+  catalog.overlay_directory = config.overlay_directory;
+  catalog.overlay_mount_options = OverlayMountOptions(DetectOverlayFeatures(), true);
+  catalog.warn = [log = log_](absl::string_view line) { log(LogLevel::kWarning, line); };
   STOWAGE_ASSIGN_OR_RETURN(catalog_, LayerCatalog::Open(catalog));
   STOWAGE_ASSIGN_OR_RETURN(images_, ImageTable::Open(config.state_directory + "/stowage.db"));
   STOWAGE_ASSIGN_OR_RETURN(resolver_,
@@ -97,6 +102,7 @@ absl::Status Daemon::StartSnapshotter(const Config& config) {
   options.state_directory = config.state_directory;
   options.database_path = config.state_directory + "/stowage.db";
   options.fuse_mountpoint = config.fuse_mountpoint;
+  options.overlay_mountpoint = catalog_->drivers().overlay_mountpoint();
   options.warn = [log = log_](absl::string_view line) { log(LogLevel::kWarning, line); };
   STOWAGE_ASSIGN_OR_RETURN(snapshotter_, Snapshotter::Open(std::move(options), *catalog_));
   const absl::Status mappable = CheckIdMapping(config.state_directory, config.fuse_mountpoint);
@@ -116,9 +122,12 @@ SnapshotPeerChecks Daemon::PeerChecks(const Config& config) {
     const UnixGrpcServer* const server = snapshotter_peers_;
     return server == nullptr ? std::nullopt : server->PeerProcess(peer);
   };
-  const auto sees_mount = [this, process](const std::string& peer) {
+  const auto sees_mount = [this, process](const std::string& peer, ViewDriver driver) {
     const std::optional<pid_t> client = process(peer);
-    return client ? CheckPeerSees(*client, catalog_->views().mountpoint()) : absl::OkStatus();
+    if (!client) return absl::OkStatus();
+    return driver == ViewDriver::kFuse
+               ? CheckPeerSees(*client, catalog_->views().mountpoint())
+               : CheckPeerSees(*client, catalog_->drivers().overlay_mountpoint(), "");
   };
   SnapshotPeerChecks checks;
   checks.admit = [this, process](const std::string& peer) {
@@ -129,14 +138,18 @@ SnapshotPeerChecks Daemon::PeerChecks(const Config& config) {
   };
   checks.mounts = [this, sees_mount, id_mapped = IdMappedDirectory(config.state_directory)](
                       const std::string& peer, const std::vector<Mount>& mounts) {
-    const bool of_ours =
-        UsesDirectory(mounts, catalog_->views().mountpoint()) || UsesDirectory(mounts, id_mapped);
-    return of_ours ? sees_mount(peer) : absl::OkStatus();
+    const std::string by_overlay = catalog_->drivers().overlay_mountpoint();
+    if (!by_overlay.empty() && UsesDirectory(mounts, by_overlay))
+      return sees_mount(peer, ViewDriver::kOverlay);
+    if (UsesDirectory(mounts, catalog_->views().mountpoint()))
+      return sees_mount(peer, ViewDriver::kFuse);
+    return UsesDirectory(mounts, id_mapped) ? sees_mount(peer, catalog_->Drivers().front())
+                                            : absl::OkStatus();
   };
   checks.chain = [this, sees_mount](const std::string& peer, const std::string& chain_id) {
     const auto chain = Digest::Parse(chain_id);
     const bool ours = chain.ok() && catalog_->table().ChainLayers(*chain).ok();
-    return ours ? sees_mount(peer) : absl::OkStatus();
+    return ours ? sees_mount(peer, catalog_->Drivers().front()) : absl::OkStatus();
   };
   return checks;
 }
@@ -204,7 +217,9 @@ Daemon::~Daemon() {
 std::string Daemon::Describe() const {
   return absl::StrCat("source=\"", resolver_->DescribeSource(), "\" registry=", addresses_.registry,
                       " snapshotter=", addresses_.snapshotter_socket,
-                      " fuse=", catalog_->views().mountpoint());
+                      " fuse=", catalog_->views().mountpoint(),
+                      " driver=", ViewDriverName(catalog_->Drivers().front()), " driver_reason=\"",
+                      catalog_->drivers().Reason(), "\"");
 }
 
 }  // namespace stowage

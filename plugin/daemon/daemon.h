@@ -46,7 +46,7 @@ class Daemon {
   absl::Status StartSnapshotter(const Config& config);
   absl::Status StartRegistry(const Config& config);
   absl::Status StartControl(const Config& config);
-  // One containerd for the socket, and one that sees the FUSE mount.
+  // One containerd for the socket, and one that sees the mounts that lower directories are in.
   SnapshotPeerChecks PeerChecks(const Config& config);
   void CollectInBackground();
 

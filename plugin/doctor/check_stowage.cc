@@ -68,7 +68,12 @@ std::vector<Finding> CheckStowage(const NodeFacts& facts) {
                         absl::StrCat("the registry endpoint ", stowage.endpoint,
                                      " does not answer: ", stowage.endpoint_reachable.message()),
                         "start stowaged, and let registry.address be what hosts.toml names"});
-  if (!stowage.fuse_mounted)
+  if (!stowage.driver.empty())
+    findings.push_back({"view-driver", Severity::kNote,
+                        absl::StrCat("new containers see the Nix store by ", stowage.driver, ": ",
+                                     stowage.driver_reason),
+                        ""});
+  if (!stowage.fuse_mounted && stowage.driver != "overlay")
     findings.push_back({"fuse-mount", Severity::kError,
                         absl::StrCat("stowage-fuse has not mounted ", stowage.mountpoint,
                                      ": containers of Nix images do not start"),

@@ -145,7 +145,7 @@ ContainerdFacts GatherContainerd(const std::string& address, const std::string& 
   ReadConfig(program, facts);
   if (process != 0) {
     facts.changed_since_start = ChangedSince(facts.files, StartOf(process));
-    facts.sees_mount = CheckPeerSees(process, mountpoint);
+    if (!mountpoint.empty()) facts.sees_mount = CheckPeerSees(process, mountpoint);
   }
   return facts;
 }

@@ -73,6 +73,8 @@ StowageFacts GatherStowage(const GatherOptions& options, Config& config) {
     facts.snapshotter_socket = options.stowaged->snapshotter_socket();
     facts.mountpoint = options.stowaged->fuse_mountpoint();
     registry_address = options.stowaged->registry_address();
+    facts.driver = options.stowaged->driver();
+    facts.driver_reason = options.stowaged->driver_reason();
   }
   facts.endpoint = EndpointOf(registry_address);
   if (!facts.endpoint.empty()) facts.endpoint_reachable = CheckEndpoint(facts.endpoint);
@@ -143,8 +145,9 @@ NodeFacts GatherFacts(const GatherOptions& options) {
   facts.name = options.name;
   Config config;
   facts.stowage = GatherStowage(options, config);
-  facts.containerd = GatherContainerd(options.containerd_address, options.containerd_config,
-                                      facts.stowage.mountpoint);
+  facts.containerd =
+      GatherContainerd(options.containerd_address, options.containerd_config,
+                       facts.stowage.driver == "overlay" ? "" : facts.stowage.mountpoint);
   // Otherwise nobody knows where containerd looks for them.
   if (facts.containerd.config_readable.ok()) GatherAllHosts(facts);
 

@@ -30,7 +30,7 @@ struct ContainerdFacts {
   absl::Status config_readable;
   std::vector<ContainerdFile> files;
   bool changed_since_start = false;  // a file is younger than the daemon
-  absl::Status sees_mount;           // of stowage-fuse, in the daemon's mount namespace
+  absl::Status sees_mount;  // of stowage-fuse, in the daemon's mount namespace; OK if not needed
 };
 
 // A hosts.toml for one registry host, in the first directory of config_path that has one.
@@ -53,6 +53,8 @@ struct StowageFacts {
   std::string state_directory;
   std::string mountpoint;
   bool fuse_mounted = false;
+  std::string driver;         // what shows the store to new containers; "" if not known
+  std::string driver_reason;  // as stowaged says it
   std::optional<int64_t> database_version;  // schema of stowage.db
 };
 

@@ -50,6 +50,12 @@ Digest ViewKey(absl::Span<const LayerRecord> run) {
   return DelimitedDigest(texts);
 }
 
+std::vector<int64_t> IdsOf(absl::Span<const LayerRecord> run) {
+  std::vector<int64_t> ids;
+  for (const LayerRecord& layer : run) ids.push_back(layer.id);
+  return ids;
+}
+
 // True if `path` is the view below a mount with mapped ids: <directory>/<mapping>/fuse/<number>.
 bool ShowsMapped(absl::string_view path, absl::string_view id_mapped_directory,
                  absl::string_view last) {
@@ -194,16 +200,18 @@ absl::StatusOr<int64_t> FuseViews::EnsureView(absl::Span<const LayerRecord> run)
 }
 
 absl::StatusOr<int64_t> FuseViews::MakeView(const Digest& key, absl::Span<const LayerRecord> run) {
-  std::vector<int64_t> ids;
-  for (const LayerRecord& layer : run) ids.push_back(layer.id);
-  STOWAGE_ASSIGN_OR_RETURN(const int64_t number, layers_.ViewNumber(key, ids));
+  STOWAGE_ASSIGN_OR_RETURN(const int64_t number, layers_.ViewNumber(key, IdsOf(run)));
   STOWAGE_FAULT_POINT("views.make.numbered");
   if (Exists(ViewFile(number))) return number;
-  STOWAGE_ASSIGN_OR_RETURN(const std::vector<ObjectRecord> objects, layers_.Objects(ids));
+  STOWAGE_ASSIGN_OR_RETURN(const std::vector<ObjectRecord> objects, layers_.Objects(IdsOf(run)));
   STOWAGE_RETURN_IF_ERROR(IndexObjects(objects));
   STOWAGE_FAULT_POINT("views.make.indexed");
   STOWAGE_RETURN_IF_ERROR(WriteViewFile(number, objects));
   return number;
+}
+
+absl::StatusOr<int64_t> FuseViews::Number(absl::Span<const LayerRecord> run) {
+  return layers_.ViewNumber(ViewKey(run), IdsOf(run));
 }
 
 absl::Status FuseViews::Write(absl::Span<const LayerRecord> run) {

@@ -50,6 +50,9 @@ class FuseViews {
   // The same without asking whether stowage-fuse is there: for the time before anything is mounted.
   absl::Status Write(absl::Span<const LayerRecord> run);
 
+  // The number of the view of a run; given out at the first call, and to no other run ever.
+  absl::StatusOr<int64_t> Number(absl::Span<const LayerRecord> run);
+
   // Removes views of layers without roots that no mount uses, and index files that nothing needs.
   // No layer may be recorded meanwhile.
   // Returns whether some stay because they are mounted.
@@ -58,6 +61,7 @@ class FuseViews {
   // True if the options of some mount on this node contain `name`, a text that occurs in no other
   // place.
   absl::StatusOr<bool> MountsName(const std::string& name);
+  absl::StatusOr<std::vector<MountInfo>> Mounts() { return mounts_.Entries(); }
   absl::StatusOr<bool> Mounted() { return mounts_.IsMountedAs(options_.mountpoint, "fuse"); }
   const std::string& mountpoint() const { return options_.mountpoint; }
 

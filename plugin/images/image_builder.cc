@@ -287,7 +287,7 @@ absl::StatusOr<ImageRecord> ImageBuilder::Record(const ImageBuildRequest& reques
   STOWAGE_RETURN_IF_ERROR(catalog_.table().RecordChains(chain_ids, ids));
   if (options_.prepare_views) {
     const absl::Span<const LayerRecord> run(draft.layers.data(), draft.plan.layers.size());
-    STOWAGE_RETURN_IF_ERROR(catalog_.views().Write(run));
+    STOWAGE_RETURN_IF_ERROR(catalog_.drivers().Prepare(run));
   }
   ImageSummary summary;
   summary.source = request.source;

@@ -46,7 +46,7 @@ struct ImageBuilderOptions {
   std::string store_directory = "/nix/store";
   LayerPlanOptions layering;
   absl::Duration hold;  // how long a new image is kept when nobody uses it
-  bool prepare_views;   // write what stowage-fuse needs (nodes with a snapshotter)
+  bool prepare_views;   // make what the view driver needs (nodes with a snapshotter)
 };
 
 // Makes an image out of a realised closure: plan, layers, profile, documents, roots, and records

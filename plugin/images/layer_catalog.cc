@@ -26,6 +26,12 @@ constexpr size_t kKeptArchives = 128;
 // The name under which GcRoots keeps a layer's roots.
 std::string RootHolder(const LayerRecord& layer) { return layer.content_key.hex(); }
 
+ViewDriversOptions DriversOptions(const LayerCatalogOptions& options) {
+  return {options.driver,
+          {options.state_directory, options.overlay_directory, options.store_directory,
+           options.overlay_mount_options, options.warn}};
+}
+
 absl::Status CheckExists(int directory_fd, const std::string& name, absl::string_view directory) {
   struct stat status;
   if (::fstatat(directory_fd, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0)
@@ -45,8 +51,10 @@ absl::StatusOr<std::unique_ptr<LayerCatalog>> LayerCatalog::Open(
       std::unique_ptr<FuseViews> views,
       FuseViews::Open({options.state_directory, options.fuse_mountpoint, options.store_directory},
                       *table));
+  STOWAGE_ASSIGN_OR_RETURN(std::unique_ptr<ViewDrivers> drivers,
+                           ViewDrivers::Open(DriversOptions(options), *views, *table));
   std::unique_ptr<LayerCatalog> catalog(
-      new LayerCatalog(options, std::move(table), std::move(views)));
+      new LayerCatalog(options, std::move(table), std::move(views), std::move(drivers)));
   auto removals = RemovalWatch::Open(options.store_directory);
   if (removals.ok()) catalog->removals_.emplace(*std::move(removals));
   STOWAGE_RETURN_IF_ERROR(
@@ -203,8 +211,8 @@ absl::StatusOr<std::vector<int64_t>> LayerCatalog::FindChain(
   return layers;
 }
 
-absl::StatusOr<std::vector<std::string>> LayerCatalog::LowerDirectories(
-    absl::Span<const int64_t> layers) {
+absl::StatusOr<std::vector<LowerDirectory>> LayerCatalog::LowerDirectories(
+    absl::Span<const int64_t> layers, ViewDriver driver) {
   STOWAGE_ASSIGN_OR_RETURN(const std::vector<LayerRecord> records, table_->FindAll(layers));
   // GC roots keep Nix from taking them, not a person: better no container than a broken one.
   if (const absl::Status present = CheckFiles(records); !present.ok())
@@ -212,16 +220,16 @@ absl::StatusOr<std::vector<std::string>> LayerCatalog::LowerDirectories(
         absl::StrCat("show layers: ", present.message(),
                      "; 'nix-store --verify --repair' brings a lost store path back, removing and "
                      "pulling the image a lost profile"));
-  std::vector<std::string> directories;  // base first until the end
+  std::vector<LowerDirectory> directories;  // base first until the end
   for (auto layer = records.begin(); layer != records.end();) {
     if (layer->kind == LayerKind::kProfile) {
-      directories.push_back(ProfileDirectory(*layer++));
+      directories.push_back({ProfileDirectory(*layer++)});
       continue;
     }
     const auto end = std::find_if(
         layer, records.end(), [](const LayerRecord& l) { return l.kind == LayerKind::kProfile; });
     const absl::Span<const LayerRecord> run(&*layer, static_cast<size_t>(end - layer));
-    STOWAGE_ASSIGN_OR_RETURN(std::string directory, views_->Directory(run));
+    STOWAGE_ASSIGN_OR_RETURN(LowerDirectory directory, drivers_->Show(run, driver));
     directories.push_back(std::move(directory));
     layer = end;
   }
@@ -274,7 +282,7 @@ absl::StatusOr<size_t> LayerCatalog::CollectLayers(absl::Time now) {
   }
   // Index files before roots: stowage-fuse then closes what it has open of the store paths, which
   // Nix would take for alive.
-  const absl::StatusOr<bool> views_left = views_->RemoveUnneeded();
+  const absl::StatusOr<bool> views_left = drivers_->RemoveUnneeded();
   STOWAGE_FAULT_POINT("layers.collect.views_removed");
   absl::Status status = views_left.status();
   for (const LayerRecord& layer : unneeded) {

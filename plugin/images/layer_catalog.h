@@ -16,6 +16,7 @@
 #include "nix/gc_roots.h"
 #include "plugin/images/fuse_views.h"
 #include "plugin/images/layer_table.h"
+#include "plugin/images/view_drivers.h"
 #include "plugin/snapshots/remote_layers.h"
 
 namespace stowage {
@@ -25,6 +26,11 @@ struct LayerCatalogOptions {
   std::string gc_roots_directory;
   std::string fuse_mountpoint;
   std::string store_directory = "/nix/store";
+  DriverChoice driver = DriverChoice::kFuse;
+  std::string overlay_directory;                     // OverlayViewsOptions::mount_directory
+  std::vector<std::string> overlay_mount_options{};  // those of every overlay mount
+  // Told about what went wrong without failing a call: one line each, from any thread.
+  std::function<void(absl::string_view)> warn = [](absl::string_view) {};
 };
 
 // The layers of this node: what they hold, what keeps them alive, how they are shown and read.
@@ -37,6 +43,7 @@ class LayerCatalog : public RemoteLayers {
 
   LayerTable& table() { return *table_; }
   FuseViews& views() { return *views_; }
+  ViewDrivers& drivers() { return *drivers_; }
   GcRoots& gc_roots() { return gc_roots_; }
   std::string ProfileDirectory(const LayerRecord& profile) const;
 
@@ -58,8 +65,13 @@ class LayerCatalog : public RemoteLayers {
   // RemoteLayers:
   absl::StatusOr<std::vector<int64_t>> FindChain(
       const Digest& chain_id, const std::optional<Digest>& parent_chain_id) override;
-  absl::StatusOr<std::vector<std::string>> LowerDirectories(
-      absl::Span<const int64_t> layers) override;
+  std::vector<ViewDriver> Drivers() override { return drivers_->ForNewSnapshots(); }
+  absl::StatusOr<std::vector<LowerDirectory>> LowerDirectories(absl::Span<const int64_t> layers,
+                                                               ViewDriver driver) override;
+  absl::StatusOr<std::vector<std::string>> ArrangeForOverlay(
+      std::vector<LowerDirectory> directories) override {
+    return drivers_->ArrangeForOverlay(std::move(directories));
+  }
   void SnapshotsRemoved() override;
 
   // Called (on any thread) when something may be collectable.
@@ -71,10 +83,11 @@ class LayerCatalog : public RemoteLayers {
 
  private:
   LayerCatalog(LayerCatalogOptions options, std::unique_ptr<LayerTable> table,
-               std::unique_ptr<FuseViews> views)
+               std::unique_ptr<FuseViews> views, std::unique_ptr<ViewDrivers> drivers)
       : options_(std::move(options)),
         table_(std::move(table)),
         views_(std::move(views)),
+        drivers_(std::move(drivers)),
         gc_roots_(options_.gc_roots_directory) {}
   absl::Status ReconcileRoots();
   // Errors: as CheckPresent, which looks at the claims too. Looks at each store path once, and
@@ -91,6 +104,7 @@ class LayerCatalog : public RemoteLayers {
   const LayerCatalogOptions options_;
   const std::unique_ptr<LayerTable> table_;
   const std::unique_ptr<FuseViews> views_;
+  const std::unique_ptr<ViewDrivers> drivers_;  // uses the two above
   GcRoots gc_roots_;
   std::function<void()> wake_;
   absl::Mutex collecting_;

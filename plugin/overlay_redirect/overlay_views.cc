@@ -4,13 +4,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
 #include <utility>
 
 #include "absl/cleanup/cleanup.h"
+#include "absl/random/random.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -35,6 +35,12 @@ constexpr char kFormat[] = "stowage overlay 1";
 // current/generation: format, boot id, secret name; a line each.
 std::string GenerationText(const std::string& boot_id, const std::string& secret_name) {
   return absl::StrCat(kFormat, "\n", boot_id, secret_name, "\n");
+}
+
+// Process ids and counters come again; what they named may still be there.
+std::string RandomText() {
+  thread_local absl::BitGen random;
+  return absl::StrCat(absl::Hex(absl::Uniform<uint64_t>(random), absl::kZeroPad16));
 }
 
 absl::StatusOr<std::string> BootId() { return ReadFile("/proc/sys/kernel/random/boot_id", 100); }
@@ -82,8 +88,8 @@ OverlayViews::OverlayViews(OverlayViewsOptions options, LowerMount lower_mount, 
       current_(directory_ + "/current"),
       lower_mount_(std::move(lower_mount)),
       store_(std::move(store)),
-      cap_(lower_mount_.Through(current_ + "/cap")),
-      mask_(lower_mount_.Through(current_ + "/mask")),
+      layers_{lower_mount_.Through(current_ + "/cap"), lower_mount_.Through(current_ + "/mask"),
+              lower_mount_.store_parent()},
       remover_(options_.warn) {}
 
 absl::StatusOr<std::unique_ptr<OverlayViews>> OverlayViews::Open(OverlayViewsOptions options) {
@@ -101,19 +107,20 @@ absl::StatusOr<std::unique_ptr<OverlayViews>> OverlayViews::Open(OverlayViewsOpt
   STOWAGE_RETURN_IF_ERROR(ProbeRedirects(views->NewPath(), views->options_.mount_options));
   STOWAGE_RETURN_IF_ERROR(views->TakeOrMakeCurrent());
   const std::string parent = ParentOf(views->options_.store_directory);
-  STOWAGE_ASSIGN_OR_RETURN(views->watch_,
-                           NameWatch::Start(
-                               parent,
-                               [mask = views->current_ + "/mask", through = views->store_parent()] {
-                                 return HideNames(mask, through);
-                               },
-                               views->options_.warn));
+  STOWAGE_ASSIGN_OR_RETURN(views->watch_, NameWatch::Start(
+                                              parent,
+                                              [mask = views->current_ + "/mask",
+                                               through = views->layers().store_parent] {
+                                                return HideNames(mask, through);
+                                              },
+                                              views->options_.warn));
   return views;
 }
 
 // Asked of the file system itself: whatever is mounted on the store is not there.
 absl::Status OverlayViews::CheckStore() const {
-  const std::string through = absl::StrCat(store_parent(), "/", NameOf(options_.store_directory));
+  const std::string through =
+      absl::StrCat(layers_.store_parent, "/", NameOf(options_.store_directory));
   struct stat shown = {};
   struct stat wanted = {};
   if (::fstat(store_.get(), &wanted) != 0)
@@ -121,7 +128,7 @@ absl::Status OverlayViews::CheckStore() const {
   if (::stat(through.c_str(), &shown) == 0 && shown.st_dev == wanted.st_dev &&
       shown.st_ino == wanted.st_ino)
     return absl::OkStatus();
-  if (::access(store_parent().c_str(), F_OK) != 0)
+  if (::access(layers_.store_parent.c_str(), F_OK) != 0)
     return absl::FailedPreconditionError(
         absl::StrCat("nothing is mounted at ", mountpoint(), " any longer: restart stowaged"));
   return absl::FailedPreconditionError(absl::StrCat(
@@ -130,12 +137,11 @@ absl::Status OverlayViews::CheckStore() const {
 }
 
 std::string OverlayViews::NewPath() const {
-  static std::atomic<uint64_t> calls = 0;
-  return absl::StrCat(directory_, "/", kNewPrefix, ::getpid(), "-", ++calls);
+  return absl::StrCat(directory_, "/", kNewPrefix, RandomText());
 }
 
 absl::Status OverlayViews::TakeAway(const std::string& path) {
-  const std::string removing = absl::StrCat(directory_, "/", kRemovingPrefix, NameOf(NewPath()));
+  const std::string removing = absl::StrCat(directory_, "/", kRemovingPrefix, RandomText());
   STOWAGE_RETURN_IF_ERROR(Rename(path, removing));
   remover_.Add(removing);
   return absl::OkStatus();
@@ -182,8 +188,8 @@ absl::Status OverlayViews::MakeCurrent(const std::string& boot_id) {
   const std::string fresh = NewPath();
   STOWAGE_RETURN_IF_ERROR(MakeDirectories(fresh + "/skeletons"));
   STOWAGE_RETURN_IF_ERROR(WriteCap(fresh + "/cap", secret_name_));
-  STOWAGE_RETURN_IF_ERROR(
-      WriteMask(fresh + "/mask", secret_name_, store_parent(), NameOf(options_.store_directory)));
+  STOWAGE_RETURN_IF_ERROR(WriteMask(fresh + "/mask", secret_name_, layers_.store_parent,
+                                    NameOf(options_.store_directory)));
   STOWAGE_ASSIGN_OR_RETURN(const UniqueFd file, OpenAt(AT_FDCWD, fresh + "/generation",
                                                        O_WRONLY | O_CREAT | O_EXCL, 0600));
   STOWAGE_RETURN_IF_ERROR(
@@ -191,18 +197,9 @@ absl::Status OverlayViews::MakeCurrent(const std::string& boot_id) {
   return Rename(fresh, current_);
 }
 
-absl::Status OverlayViews::CheckPresent(const std::vector<std::string>& base_names) const {
-  for (const std::string& name : base_names) {
-    if (::faccessat(store_.get(), name.c_str(), F_OK, AT_SYMLINK_NOFOLLOW) != 0)
-      return absl::ErrnoToStatus(errno, absl::StrCat(options_.store_directory, "/", name));
-  }
-  return absl::OkStatus();
-}
-
-absl::StatusOr<std::string> OverlayViews::Skeleton(int64_t number,
-                                                   const std::vector<std::string>& base_names) {
+absl::StatusOr<std::string> OverlayViews::Skeleton(
+    int64_t number, absl::FunctionRef<absl::StatusOr<std::vector<std::string>>()> base_names) {
   STOWAGE_RETURN_IF_ERROR(CheckStore());
-  STOWAGE_RETURN_IF_ERROR(CheckPresent(base_names));
   const std::string directory = absl::StrCat(current_, "/skeletons/", number);
   const auto nobody_makes_it = [&]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
     return !being_made_.contains(number);
@@ -212,7 +209,8 @@ absl::StatusOr<std::string> OverlayViews::Skeleton(int64_t number,
     if (Exists(directory)) return lower_mount_.Through(directory);
     being_made_.insert(number);
   }
-  const absl::Status made = MakeSkeleton(directory, base_names);
+  const auto names = base_names();
+  const absl::Status made = names.ok() ? MakeSkeleton(directory, *names) : names.status();
   const absl::MutexLock lock(&mutex_);
   being_made_.erase(number);
   STOWAGE_RETURN_IF_ERROR(Annotate(made, absl::StrCat("make view ", number, " of the store")));
@@ -227,10 +225,10 @@ absl::Status OverlayViews::MakeSkeleton(const std::string& directory,
     if (Exists(fresh)) (void)TakeAway(fresh);
   };
   STOWAGE_RETURN_IF_ERROR(WriteSkeleton(store_.get(), base_names, secret_name_, fresh));
-  STOWAGE_ASSIGN_OR_RETURN(
-      const UniqueFd view,
-      MountDetachedOverlay({cap_, lower_mount_.Through(fresh), mask_, store_parent()},
-                           options_.mount_options));
+  STOWAGE_ASSIGN_OR_RETURN(const UniqueFd view,
+                           MountDetachedOverlay({layers_.cap, lower_mount_.Through(fresh),
+                                                 layers_.mask, layers_.store_parent},
+                                                options_.mount_options));
   STOWAGE_RETURN_IF_ERROR(CheckView(view.get(), store_.get(), base_names));
   return Rename(fresh, directory);
 }

@@ -15,6 +15,7 @@
 #include "absl/synchronization/mutex.h"
 #include "base/mount_info.h"
 #include "base/unique_fd.h"
+#include "plugin/overlay_redirect/arrange_lowers.h"
 #include "plugin/overlay_redirect/lower_mount.h"
 #include "plugin/overlay_redirect/name_watch.h"
 #include "plugin/snapshots/tree_remover.h"
@@ -47,21 +48,21 @@ class OverlayViews {
   // system's.
   static absl::StatusOr<std::unique_ptr<OverlayViews>> Open(OverlayViewsOptions options);
 
-  // What stands below every skeleton, and directly above the topmost one.
-  const std::string& cap() const { return cap_; }
-  const std::string& mask() const { return mask_; }
-  const std::string& store_parent() const { return lower_mount_.store_parent(); }
+  // What goes around skeletons (ArrangeLowers).
+  const RedirectLayers& layers() const { return layers_; }
   // The path by which an ordinary layer has to stand beside them. path: below the state directory.
   std::string Through(absl::string_view path) const { return lower_mount_.Through(path); }
   const std::string& mountpoint() const { return lower_mount_.mountpoint(); }
 
   // The skeleton of a view. At the first call since the machine was started, writes it, mounts it
-  // where nobody sees it, and checks that every store path shows; then only that each is there.
+  // where nobody sees it, and checks that every store path shows. What the store loses later is the
+  // caller's to notice.
   //
-  // number: never given to another set of paths. base_names: sorted.
+  // number: never given to another set of paths. base_names: asked at the first call; sorted.
   // Errors: NotFound naming the first store path that is gone; DataLoss if the kernel shows
   // something else than the store has; FailedPrecondition if LowerMount was unmounted.
-  absl::StatusOr<std::string> Skeleton(int64_t number, const std::vector<std::string>& base_names);
+  absl::StatusOr<std::string> Skeleton(
+      int64_t number, absl::FunctionRef<absl::StatusOr<std::vector<std::string>>()> base_names);
 
   // Removes skeletons that are neither wanted nor in one of the mounts; their files go in the
   // background. Returns whether some stay because they are mounted.
@@ -81,7 +82,6 @@ class OverlayViews {
   absl::Status MakeCurrent(const std::string& boot_id);
   absl::Status MakeSkeleton(const std::string& directory,
                             const std::vector<std::string>& base_names);
-  absl::Status CheckPresent(const std::vector<std::string>& base_names) const;
   absl::Status TakeAway(const std::string& path);
   std::string NewPath() const;
 
@@ -89,9 +89,8 @@ class OverlayViews {
   const std::string directory_;  // <state>/overlay
   const std::string current_;    // <state>/overlay/current
   const LowerMount lower_mount_;
-  const UniqueFd store_;   // by its usual path: hard links are made within one mount only
-  const std::string cap_;  // through the lower mount
-  const std::string mask_;
+  const UniqueFd store_;         // by its usual path: hard links are made within one mount only
+  const RedirectLayers layers_;  // through the lower mount
   std::string secret_name_;
   TreeRemover remover_;
   std::unique_ptr<NameWatch> watch_;

@@ -52,6 +52,15 @@ absl::Status CheckLength(const std::vector<std::string>& options,
 
 }  // namespace
 
+std::vector<std::string> OverlayMountOptions(const OverlayFeatures& features, bool redirects) {
+  std::vector<std::string> options;
+  if (features.index_off) options.push_back("index=off");
+  if (features.user_xattr) options.push_back("userxattr");
+  // Not "on": what a container writes must be the same files in the upper directory.
+  if (redirects) options.push_back("redirect_dir=follow");
+  return options;
+}
+
 absl::StatusOr<std::vector<Mount>> BuildMounts(const MountParts& parts,
                                                const OverlayFeatures& features) {
   const bool is_view = parts.kind == SnapshotKind::kView;
@@ -59,9 +68,7 @@ absl::StatusOr<std::vector<Mount>> BuildMounts(const MountParts& parts,
   if (lowers.empty()) return std::vector{BindMount(parts.upper_directory, is_view ? "ro" : "rw")};
   if (is_view && lowers.size() == 1) return std::vector{BindMount(lowers.front(), "ro")};
 
-  std::vector<std::string> options;
-  if (features.index_off) options.push_back("index=off");
-  if (features.user_xattr) options.push_back("userxattr");
+  std::vector<std::string> options = OverlayMountOptions(features, parts.redirects);
   if (!is_view) {
     options.push_back(absl::StrCat("workdir=", parts.work_directory));
     options.push_back(absl::StrCat("upperdir=", parts.upper_directory));

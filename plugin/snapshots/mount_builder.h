@@ -15,7 +15,11 @@ struct MountParts {
   std::string upper_directory;                 // used by all but views with lowers
   std::string work_directory;                  // used by active snapshots with lowers
   std::vector<std::string> lower_directories;  // top first
+  bool redirects = false;                      // some lower directory leads elsewhere by redirects
 };
+
+// Options of every overlay mount, without directories. redirects: as in MountParts.
+std::vector<std::string> OverlayMountOptions(const OverlayFeatures& features, bool redirects);
 
 // The one mount of a snapshot, in the forms of containerd's overlayfs snapshotter: a bind of the
 // snapshot's own directory when nothing is below, a read-only bind of the lower of a view with one

@@ -13,6 +13,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "plugin/snapshots/snapshot.h"
+#include "plugin/snapshots/view_driver.h"
 
 namespace stowage {
 
@@ -22,6 +23,7 @@ struct StoredSnapshot {
   int64_t parent_id = 0;  // 0: none
   std::string chain_id;   // of a remote snapshot; "" for an ordinary one
   SnapshotUsage usage;    // as recorded at Commit
+  ViewDriver driver = ViewDriver::kFuse;
   Snapshot snapshot;
 
   bool is_remote() const { return !chain_id.empty(); }

@@ -9,7 +9,7 @@ namespace {
 
 #define STOWAGE_SNAPSHOT_COLUMNS                                                          \
   "SELECT s.id, s.key, ifnull(s.parent_id, 0), ifnull(p.key, ''), s.kind, s.created_at, " \
-  "s.updated_at, s.chain_id, s.usage_bytes, s.usage_inodes "                              \
+  "s.updated_at, s.chain_id, s.usage_bytes, s.usage_inodes, s.driver "                    \
   "FROM snapshots s LEFT JOIN snapshots p ON p.id = s.parent_id "
 
 // A statement left in the middle of its rows would keep its read transaction, and with it the WAL.
@@ -35,6 +35,7 @@ StoredSnapshot RowOf(const SqliteStatement& row) {
   stored.snapshot.updated_at = absl::FromUnixNanos(row.ColumnInt64(6));
   stored.chain_id = row.ColumnText(7);
   stored.usage = {row.ColumnInt64(8), row.ColumnInt64(9)};
+  stored.driver = static_cast<ViewDriver>(row.ColumnInt64(10));
   return stored;
 }
 

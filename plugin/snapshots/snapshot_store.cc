@@ -74,8 +74,8 @@ absl::Time Now() { return absl::FromUnixNanos(absl::ToUnixNanos(absl::Now())); }
 const char* SnapshotStore::Sql(Change change) {
   switch (change) {
     case kInsert:
-      return "INSERT INTO snapshots(key, parent_id, kind, created_at, updated_at, chain_id) "
-             "VALUES(?1, nullif(?2, 0), ?3, ?4, ?4, ?5)";
+      return "INSERT INTO snapshots(key, parent_id, kind, created_at, updated_at, chain_id, "
+             "driver) VALUES(?1, nullif(?2, 0), ?3, ?4, ?4, ?5, ?6)";
     case kInsertLabel:
       return "INSERT OR REPLACE INTO snapshot_labels(snapshot_id, label, value) VALUES(?, ?, ?)";
     case kDeleteLabels:
@@ -192,6 +192,7 @@ absl::StatusOr<StoredSnapshot> SnapshotStore::Insert(const NewSnapshot& snapshot
                               .Bind(3, static_cast<int64_t>(snapshot.kind))
                               .Bind(4, absl::ToUnixNanos(row.snapshot.created_at))
                               .Bind(5, snapshot.chain_id)
+                              .Bind(6, static_cast<int64_t>(snapshot.driver))
                               .Run());
   row.id = writer_.database.LastInsertRowId();
   STOWAGE_RETURN_IF_ERROR(PutLabels(row.id, row.snapshot.labels));

@@ -28,6 +28,8 @@ struct NewSnapshot {
   SnapshotLabels labels;
   std::string chain_id;         // of a remote snapshot
   std::vector<int64_t> layers;  // of a remote snapshot, base first
+  // Of an active snapshot or a view on remote ones: how it shows them, as long as it lives.
+  ViewDriver driver = ViewDriver::kFuse;
 };
 
 // Rows of snapshots, their labels and layers in the state database, with the rules of containerd's

@@ -48,9 +48,22 @@ void NarrowByLabel(const std::vector<SnapshotFilter>& filters, SnapshotPage& pag
 }
 
 std::vector<IdMappedMounts::Source> MappedSources(const SnapshotterOptions& options) {
-  return {{"snapshots", absl::StrCat(options.state_directory, "/snapshots")},
-          {"profiles", absl::StrCat(options.state_directory, "/profiles")},
-          {kIdMappedFuseName, options.fuse_mountpoint}};
+  std::vector<IdMappedMounts::Source> sources = {
+      {"snapshots", absl::StrCat(options.state_directory, "/snapshots")},
+      {"profiles", absl::StrCat(options.state_directory, "/profiles")},
+      {kIdMappedFuseName, options.fuse_mountpoint}};
+  if (!options.overlay_mountpoint.empty())
+    sources.push_back({"overlay", options.overlay_mountpoint});
+  return sources;
+}
+
+bool IsOrdinaryLayer(const SnapshotterOptions& options, absl::string_view lower_directory) {
+  if (absl::StartsWith(lower_directory, absl::StrCat(options.state_directory, "/snapshots/")))
+    return true;
+  return !options.overlay_mountpoint.empty() &&
+         absl::StartsWith(lower_directory, options.overlay_mountpoint + "/") &&
+         absl::StrContains(lower_directory, "/snapshots/") &&
+         absl::EndsWith(lower_directory, "/fs");
 }
 
 // Labels of a layer that is being unpacked can be the annotations of somebody's image.
@@ -196,9 +209,9 @@ absl::StatusOr<std::vector<Mount>> Snapshotter::Create(SnapshotKind kind, absl::
   STOWAGE_RETURN_IF_ERROR(store_->RequireFree(key));
   // Before anything is made: a container whose layers cannot be shown fails here and leaves
   // nothing.
-  std::vector<std::string> lowers;
+  Lowers lowers;
   if (found.has_value()) {
-    STOWAGE_ASSIGN_OR_RETURN(lowers, LowerDirectories(found->id));
+    STOWAGE_ASSIGN_OR_RETURN(lowers, LowersForNew(found->id));
   }
   STOWAGE_ASSIGN_OR_RETURN(const std::optional<IdMapping> mapping, MappingOf(labels));
   std::optional<SnapshotDirectories::Owner> owner;
@@ -210,9 +223,9 @@ absl::StatusOr<std::vector<Mount>> Snapshotter::Create(SnapshotKind kind, absl::
   if (mapping.has_value()) {
     owner = {mapping->root_uid, mapping->root_gid};
     hold.emplace(id_mapped_mounts_->HoldMapping(*mapping));
-    auto mapped = MapIds(*mapping, std::move(lowers));
+    auto mapped = MapIds(*mapping, std::move(lowers.directories));
     if (!mapped.ok()) return Annotate(mapped.status(), absl::StrCat("prepare snapshot ", key));
-    lowers = *std::move(mapped);
+    lowers.directories = *std::move(mapped);
   }
   std::optional<NewSnapshotDirectory> directory;
   if (kind == SnapshotKind::kActive || !found.has_value()) {
@@ -230,6 +243,7 @@ absl::StatusOr<std::vector<Mount>> Snapshotter::Create(SnapshotKind kind, absl::
   snapshot.key = std::string(key);
   snapshot.parent = std::string(parent);
   snapshot.labels = labels;
+  snapshot.driver = lowers.driver;
   std::vector<Mount> mounts;
   const auto place = [&](int64_t id) -> absl::Status {
     STOWAGE_ASSIGN_OR_RETURN(mounts, MountsOf(kind, id, std::move(lowers)));
@@ -241,31 +255,55 @@ absl::StatusOr<std::vector<Mount>> Snapshotter::Create(SnapshotKind kind, absl::
   return mounts;
 }
 
-absl::StatusOr<std::vector<std::string>> Snapshotter::LowerDirectories(int64_t id) {
+absl::StatusOr<Snapshotter::Lowers> Snapshotter::LowersBy(ViewDriver driver, int64_t id) {
   STOWAGE_ASSIGN_OR_RETURN(const std::vector<ChainLink> chain, store_->Chain(id));
-  std::vector<std::string> directories;
+  std::vector<LowerDirectory> directories;
+  bool has_remote = false;
   for (size_t i = 0; i < chain.size();) {
     if (!chain[i].is_remote) {
-      directories.push_back(directories_->UpperPath(chain[i++].id));
+      directories.push_back({directories_->UpperPath(chain[i++].id)});
       continue;
     }
+    has_remote = true;
     const size_t top = i;
     while (i < chain.size() && chain[i].is_remote) ++i;
     std::vector<int64_t> layers;  // base first, while the chain is top first
     for (size_t link = i; link-- > top;)
       layers.insert(layers.end(), chain[link].layers.begin(), chain[link].layers.end());
-    STOWAGE_ASSIGN_OR_RETURN(const std::vector<std::string> shown,
-                             remote_layers_.LowerDirectories(layers));
+    STOWAGE_ASSIGN_OR_RETURN(const std::vector<LowerDirectory> shown,
+                             remote_layers_.LowerDirectories(layers, driver));
     directories.insert(directories.end(), shown.begin(), shown.end());
   }
-  return directories;
+  Lowers lowers;
+  if (has_remote && driver == ViewDriver::kOverlay) {
+    lowers.driver = driver;
+    STOWAGE_ASSIGN_OR_RETURN(lowers.directories,
+                             remote_layers_.ArrangeForOverlay(std::move(directories)));
+    return lowers;
+  }
+  for (LowerDirectory& directory : directories)
+    lowers.directories.push_back(std::move(directory.path));
+  return lowers;
 }
 
-absl::StatusOr<std::vector<Mount>> Snapshotter::MountsOf(
-    SnapshotKind kind, int64_t id, std::vector<std::string> lower_directories) {
-  return BuildMounts(
-      {kind, directories_->UpperPath(id), directories_->WorkPath(id), std::move(lower_directories)},
-      options_.overlay);
+absl::StatusOr<Snapshotter::Lowers> Snapshotter::LowersForNew(int64_t id) {
+  absl::Status why;
+  for (const ViewDriver driver : remote_layers_.Drivers()) {
+    if (!why.ok())
+      options_.warn(absl::StrCat("the kernel alone cannot show a snapshot, stowage-fuse is tried: ",
+                                 why.message()));
+    absl::StatusOr<Lowers> lowers = LowersBy(driver, id);
+    if (lowers.ok()) return lowers;
+    why = lowers.status();
+  }
+  return why;
+}
+
+absl::StatusOr<std::vector<Mount>> Snapshotter::MountsOf(SnapshotKind kind, int64_t id,
+                                                         Lowers lowers) {
+  return BuildMounts({kind, directories_->UpperPath(id), directories_->WorkPath(id),
+                      std::move(lowers.directories), lowers.driver == ViewDriver::kOverlay},
+                     options_.overlay);
 }
 
 bool Snapshotter::HoldsMappedIds(const std::string& lower_directory,
@@ -273,8 +311,7 @@ bool Snapshotter::HoldsMappedIds(const std::string& lower_directory,
   // Root's own files show nothing; FUSE must not be asked, and profiles are root's.
   const bool moves_root = mapping.root_uid != 0 || mapping.root_gid != 0;
   struct stat root;
-  return moves_root &&
-         absl::StartsWith(lower_directory, absl::StrCat(options_.state_directory, "/snapshots/")) &&
+  return moves_root && IsOrdinaryLayer(options_, lower_directory) &&
          ::stat(lower_directory.c_str(), &root) == 0 && root.st_uid == mapping.root_uid &&
          root.st_gid == mapping.root_gid;
 }
@@ -323,14 +360,14 @@ absl::StatusOr<std::vector<Mount>> Snapshotter::Mounts(absl::string_view key) {
   if (stored.snapshot.kind == SnapshotKind::kCommitted)
     return absl::FailedPreconditionError(
         absl::StrCat("mounts of snapshot ", key, ": it is committed, neither active nor a view"));
-  std::vector<std::string> lowers;
+  Lowers lowers;
   if (stored.parent_id != 0) {
-    STOWAGE_ASSIGN_OR_RETURN(lowers, LowerDirectories(stored.parent_id));
+    STOWAGE_ASSIGN_OR_RETURN(lowers, LowersBy(stored.driver, stored.parent_id));
   }
   STOWAGE_ASSIGN_OR_RETURN(const std::optional<IdMapping> mapping,
                            MappingOf(stored.snapshot.labels));
   if (mapping.has_value()) {
-    STOWAGE_ASSIGN_OR_RETURN(lowers, MapIds(*mapping, std::move(lowers)));
+    STOWAGE_ASSIGN_OR_RETURN(lowers.directories, MapIds(*mapping, std::move(lowers.directories)));
   }
   return MountsOf(stored.snapshot.kind, stored.id, std::move(lowers));
 }

@@ -32,7 +32,8 @@ struct SnapshotterOptions {
   std::string
       state_directory;        // "snapshots/" is made inside; on a file system that overlayfs takes
   std::string database_path;  // stowage.db
-  std::string fuse_mountpoint;  // below which lower directories of remote layers are
+  std::string fuse_mountpoint;     // below which lower directories of remote layers are
+  std::string overlay_mountpoint;  // below which all are with ViewDriver::kOverlay; "" without it
   OverlayFeatures overlay = DetectOverlayFeatures();
   // Told about what went wrong without failing a call: one line each, from any thread.
   std::function<void(absl::string_view)> warn = [](absl::string_view) {};
@@ -114,10 +115,17 @@ class Snapshotter {
   // True if the remote snapshot of that chain is there now.
   bool CommitRemote(absl::string_view chain_id, absl::string_view key,
                     const std::optional<StoredSnapshot>& parent, const SnapshotLabels& labels);
-  // Directories that show `id` and everything below it, top first.
-  absl::StatusOr<std::vector<std::string>> LowerDirectories(int64_t id);
-  absl::StatusOr<std::vector<Mount>> MountsOf(SnapshotKind kind, int64_t id,
-                                              std::vector<std::string> lower_directories);
+  // What is below a snapshot.
+  struct Lowers {
+    std::vector<std::string> directories;  // top first
+    // kFuse also where there are no layers of the store.
+    ViewDriver driver = ViewDriver::kFuse;
+  };
+  // Directories that show `id` and everything below it.
+  absl::StatusOr<Lowers> LowersBy(ViewDriver driver, int64_t id);
+  // The same by the first driver that can.
+  absl::StatusOr<Lowers> LowersForNew(int64_t id);
+  absl::StatusOr<std::vector<Mount>> MountsOf(SnapshotKind kind, int64_t id, Lowers lowers);
   // The same directories, top first, as a container with this mapping needs them.
   absl::StatusOr<std::vector<std::string>> MapIds(const IdMapping& mapping,
                                                   std::vector<std::string> lower_directories);

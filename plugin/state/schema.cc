@@ -97,7 +97,8 @@ CREATE TABLE snapshots(
   updated_at INTEGER NOT NULL,
   chain_id TEXT NOT NULL DEFAULT '',  -- of remote snapshots; '' for ordinary ones
   usage_bytes INTEGER NOT NULL DEFAULT 0,   -- of committed snapshots
-  usage_inodes INTEGER NOT NULL DEFAULT 0);
+  usage_inodes INTEGER NOT NULL DEFAULT 0,
+  driver INTEGER NOT NULL DEFAULT 0);  -- how its mounts show layers of the store: 0 FUSE, 1 overlayfs alone
 CREATE INDEX snapshots_by_parent ON snapshots(parent_id);
 -- containerd finds a remote snapshot by its chain ID and its parent.
 CREATE UNIQUE INDEX snapshots_remote ON snapshots(chain_id, ifnull(parent_id, 0)) WHERE chain_id != '';
@@ -122,5 +123,8 @@ CREATE TRIGGER snapshot_layers_are_rooted BEFORE INSERT ON snapshot_layers
 WHEN (SELECT rooted FROM layers WHERE id=NEW.layer_id) IS NOT 1
 BEGIN SELECT RAISE(ABORT, 'the layer is not held any longer: pull the image again'); END;
 )sql";
+
+const char kUpgradeOfVersionBefore[] =
+    "ALTER TABLE snapshots ADD COLUMN driver INTEGER NOT NULL DEFAULT 0";
 
 }  // namespace stowage

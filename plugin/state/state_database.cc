@@ -24,8 +24,14 @@ absl::Status CreateTables(SqliteDatabase& database, const std::string& path) {
         "open ", path, ": it was written by a newer Stowage (schema ", version, ", this one knows ",
         kSchemaVersion, "); install that version again or remove the state directory"));
   if (version == kSchemaVersion) return absl::OkStatus();
+  if (version != 0 && version != kSchemaVersion - 1)
+    return absl::FailedPreconditionError(absl::StrCat(
+        "open ", path, ": it has schema ", version, ", and this Stowage takes ", kSchemaVersion - 1,
+        " and ", kSchemaVersion, "; run a version in between first"));
+  const bool is_new = version == 0;
   STOWAGE_RETURN_IF_ERROR(
-      Annotate(database.Execute(kSchema), absl::StrCat("create the tables of ", path)));
+      Annotate(database.Execute(is_new ? kSchema : kUpgradeOfVersionBefore),
+               absl::StrCat(is_new ? "create" : "upgrade", " the tables of ", path)));
   STOWAGE_RETURN_IF_ERROR(database.Execute(absl::StrCat("PRAGMA user_version=", kSchemaVersion)));
   return transaction.Commit();
 }

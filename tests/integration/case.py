@@ -16,8 +16,9 @@ LOG_LINES_SHOWN = 30
 class Case:
     """One run of a case. close() ends its nodes; the sandbox ends whatever else it started."""
 
-    def __init__(self, name, bin_directory, package_set, log_directory):
+    def __init__(self, name, bin_directory, package_set, log_directory, driver="fuse"):
         self.name = name
+        self.driver = driver
         self.bin_directory = bin_directory
         self.package_set = package_set
         self.scratch = os.environ["STOWAGE_SCRATCH"]
@@ -61,6 +62,11 @@ class Case:
         missing = [name for name in names if not shutil.which(name)]
         if missing:
             raise Skip(f"not installed: {', '.join(missing)}")
+
+    def need_driver(self):
+        """Skips the case where the kernel alone cannot show the store to containers."""
+        if self.driver == "overlay" and os.stat(self.scratch).st_dev != os.stat("/nix").st_dev:
+            raise Skip(f"{self.scratch} and the tests' store are on different file systems: set TMPDIR")
 
     def free_port(self):
         with socket.socket() as listener:

@@ -48,6 +48,7 @@ class Node:
         config = tomllib.loads(text.replace("@NIX_SETTINGS@", "").replace("@PORT@", "0"))
         config["paths"]["gc_roots"] = self.gc_roots
         config["registry"]["address"] = self.registry
+        config["snapshotter"]["driver"] = self.case.driver
         config["source"] = {"kind": "path", "location": package_set}
         config["nix"]["settings"] = ["build-users-group=", "substituters=", "sandbox=false"]
         return config
@@ -69,7 +70,9 @@ class Node:
     # --- daemons
 
     def start(self):
-        self.start_fuse()
+        # the driver that needs no FUSE must not find any
+        if self.config["snapshotter"]["driver"] != "overlay":
+            self.start_fuse()
         self.start_stowaged()
         self.start_containerd()
 

@@ -1,7 +1,8 @@
-"""run.py BIN-DIR CASE|--prepare: the part of ./run that works inside the sandbox.
+"""run.py BIN-DIR CASE[:DRIVER]|--prepare: the part of ./run that works inside the sandbox.
 
 /nix is a store of the tests' own (build/integration/nix), filled once by --prepare and shared by all cases. A case is a
-module of cases/ with `main(case)`; its first docstring line says what holds when it passes.
+module of cases/ with `main(case)`; its first docstring line says what holds when it passes. DRIVER is what
+snapshotter.driver of its nodes is: fuse unless given.
 """
 
 import importlib
@@ -32,9 +33,10 @@ def prepare():
 
 
 def run_case(name, bin_directory):
-    """Runs one case; returns the exit status."""
-    module = importlib.import_module(f"cases.{name}")
-    case = Case(name, bin_directory, f"{BUILD}/pkgset", f"{BUILD}/integration/logs")
+    """Runs one case, CASE or CASE:DRIVER; returns the exit status."""
+    module_name, _, driver = name.partition(":")
+    module = importlib.import_module(f"cases.{module_name}")
+    case = Case(name.replace(":", "-"), bin_directory, f"{BUILD}/pkgset", f"{BUILD}/integration/logs", driver or "fuse")
 
     def on_alarm(_signal, _frame):
         raise Failure(f"not done after {CASE_SECONDS} s")
@@ -42,6 +44,7 @@ def run_case(name, bin_directory):
     signal.signal(signal.SIGALRM, on_alarm)
     signal.alarm(CASE_SECONDS)
     try:
+        case.need_driver()
         module.main(case)
     except Skip as why:
         print(f"skipped: {why}")

@@ -1,8 +1,9 @@
 #!/bin/sh
 # Runs containerd's snapshotter suite (Debian: golang-go, golang-github-containerd-containerd-dev) against our server.
-# usage: run.sh SNAPSHOTTER_SERVER. Exit 77: something it needs is not there.
+# usage: run.sh SNAPSHOTTER_SERVER fuse|overlay. Exit 77: something it needs is not there.
 set -eu
 server=$1
+driver=$2
 here=$(cd "$(dirname "$0")" && pwd)
 gocode=/usr/share/gocode
 
@@ -31,7 +32,7 @@ cp "$here/suite_test.go" "$work/src/conformance/"
   GO111MODULE=off GOFLAGS= GOPATH="$work:$gocode" GOCACHE="${GOCACHE:-$work/cache}" go test -c -o "$work/suite" .)
 
 mkfifo "$work/stdin"
-"$server" "$work/socket" "$work/state" <"$work/stdin" &
+"$server" "$work/socket" "$work/state" "$driver" <"$work/stdin" &
 pid=$!
 exec 3>"$work/stdin"
 for _ in $(seq 100); do

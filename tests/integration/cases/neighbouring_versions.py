@@ -9,7 +9,7 @@ from commands import expect, expect_equal, expect_in, run, wait_until
 
 IMAGE = "nix/shell/busybox/hello:latest"
 HEADER = struct.Struct("<8sIIQQQQQII")  # fuse/index_format.h
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # plugin/state/schema.h
 
 
 def main(case):

@@ -94,11 +94,15 @@ TEST_CASE("StatusToJson and ErrorToJson have the documented shapes", "[cli][outp
   status.set_version("0.1.0");
   status.set_fuse_mountpoint("/run/stowage/fs");
   status.set_fuse_mounted(true);
+  status.set_driver("overlay");
+  status.set_driver_reason("configured");
   CHECK(json::parse(StatusToJson(status)) == json({{"version", "0.1.0"},
                                                    {"registry_address", ""},
                                                    {"snapshotter_socket", ""},
                                                    {"fuse_mountpoint", "/run/stowage/fs"},
                                                    {"fuse_mounted", true},
+                                                   {"driver", "overlay"},
+                                                   {"driver_reason", "configured"},
                                                    {"source", ""}}));
   CHECK(json::parse(ErrorToJson(absl::NotFoundError("no package 'x'"))) ==
         json({{"error", {{"code", "NOT_FOUND"}, {"message", "no package 'x'"}}}}));
@@ -141,6 +145,9 @@ TEST_CASE("StatusToText says what is off", "[cli][output]") {
   CHECK(absl::StrContains(StatusToText(status), "/run/stowage/fs (not mounted)"));
   status.set_fuse_mounted(true);
   CHECK(absl::EndsWith(StatusToText(status), "/run/stowage/fs\n"));
+  status.set_driver("fuse");
+  status.set_driver_reason("configured");
+  CHECK(absl::EndsWith(StatusToText(status), "\nDriver:       fuse (configured)\n"));
 }
 
 TEST_CASE("Text from the daemon cannot command the terminal", "[cli][output]") {

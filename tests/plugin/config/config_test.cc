@@ -30,10 +30,13 @@ gc_roots = "/g"
 socket = ""
 [snapshotter]
 socket = "/run/x.sock"
+driver = "auto"
 [registry]
 address = "0.0.0.0:80"
 [fuse]
 mountpoint = "/m/"
+[overlay]
+directory = "/run/o"
 [source]
 kind = "git"
 location = "https://example.org/set"
@@ -66,6 +69,8 @@ level = "debug"
   CHECK(config->snapshotter_socket == "/run/x.sock");
   CHECK(config->registry_address == "0.0.0.0:80");
   CHECK(config->fuse_mountpoint == "/m");
+  CHECK(config->driver == DriverChoice::kAuto);
+  CHECK(config->overlay_directory == "/run/o");
   CHECK(config->source.kind == PackageSourceKind::kGit);
   CHECK(config->source.location == "https://example.org/set");
   CHECK(config->source.git_default_ref == "main");

@@ -343,6 +343,12 @@ TEST_CASE("doctor finds what is wrong with Stowage itself", "[doctor]") {
             }},
            {"fuse-mount", Severity::kError, "/run/stowage/fs",
             [](NodeFacts& facts) { facts.stowage.fuse_mounted = false; }},
+           {"view-driver", Severity::kNote, "overlay: configured",
+            [](NodeFacts& facts) {
+              facts.stowage.driver = "overlay";
+              facts.stowage.driver_reason = "configured";
+              facts.stowage.fuse_mounted = false;  // is not needed
+            }},
            {"database-newer", Severity::kError, "newer Stowage",
             [](NodeFacts& facts) { facts.stowage.database_version = kSchemaVersion + 1; }},
            {"database-older", Severity::kNote, "when it starts",

@@ -78,7 +78,7 @@ TEST_CASE("LayerCatalog finds a registered chain while its store paths are there
 TEST_CASE("LayerCatalog shows no layer without the FUSE mount and says what to start",
           "[plugin][layer_catalog]") {
   Fixture f;
-  const auto lower = f.catalog->LowerDirectories({f.layer.id});
+  const auto lower = f.catalog->LowerDirectories({f.layer.id}, ViewDriver::kFuse);
   CHECK(absl::IsFailedPrecondition(lower.status()));
   CHECK(lower.status().message().find("stowage-fuse --state") != absl::string_view::npos);
 }
@@ -88,7 +88,7 @@ TEST_CASE("LayerCatalog shows no layer whose store path is gone, and names the p
   Fixture f;
   REQUIRE_OK(f.catalog->views().Write(f.catalog->table().FindAll({f.layer.id}).value()));
   REQUIRE_OK(RemoveTree(f.directory.Join("store/" + kPath)));
-  const auto lower = f.catalog->LowerDirectories({f.layer.id});
+  const auto lower = f.catalog->LowerDirectories({f.layer.id}, ViewDriver::kFuse);
   CHECK(absl::IsDataLoss(lower.status()));
   CHECK(lower.status().message().find(kPath) != absl::string_view::npos);
   CHECK(lower.status().message().find("nix-store --verify --repair") != absl::string_view::npos);

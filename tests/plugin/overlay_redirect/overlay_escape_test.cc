@@ -149,7 +149,7 @@ TEST_CASE("Only root can look at the secret name and the mount of lower director
   (void)node.Lowers();
   CHECK(InChild(Who::kOtherUser, [&] {
           if (::access(node.Path("state/overlay/current").c_str(), F_OK) == 0) ::_exit(1);
-          if (::access(node.views().store_parent().c_str(), F_OK) == 0) ::_exit(1);
+          if (::access(node.views().layers().store_parent.c_str(), F_OK) == 0) ::_exit(1);
         }) == 0);
 }
 

@@ -77,8 +77,8 @@ TEST_CASE("What a killed process left is removed, what it finished stays", "[ove
 TEST_CASE("A skeleton goes when nothing wants it and no mount has it", "[overlay_redirect]") {
   OverlayNode node;
   const std::string view = node.Mount(node.Lowers());
-  REQUIRE_OK(node.views().Skeleton(8, {kTree}));
-  REQUIRE_OK(node.views().Skeleton(9, {kFile}));
+  REQUIRE_OK(node.Skeleton(8, {kTree}));
+  REQUIRE_OK(node.Skeleton(9, {kFile}));
   const auto remove = [&](std::vector<int64_t> wanted) {
     return node.views().RemoveUnneeded(
         [&]() -> absl::StatusOr<std::vector<int64_t>> { return wanted; }, Mounts());
@@ -103,7 +103,7 @@ TEST_CASE("The mount of lower directories stays alone and read-only", "[overlay_
   CHECK(MountsAtOrBelow(node.Path("run")) == 1);
   ::umount2(node.Path("later").c_str(), MNT_DETACH);
   const auto file =
-      OpenAt(AT_FDCWD, node.views().store_parent() + "/new", O_WRONLY | O_CREAT, 0600);
+      OpenAt(AT_FDCWD, node.views().layers().store_parent + "/new", O_WRONLY | O_CREAT, 0600);
   CHECK_FALSE(file.ok());
   REQUIRE(::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0);
 }

@@ -79,6 +79,12 @@ void OverlayNode::Open() {
   views_ = *std::move(opened);
 }
 
+absl::StatusOr<std::string> OverlayNode::Skeleton(int64_t number,
+                                                  const std::vector<std::string>& names) {
+  return views_->Skeleton(number,
+                          [&]() -> absl::StatusOr<std::vector<std::string>> { return names; });
+}
+
 std::string OverlayNode::secret_name() const {
   const auto text = ReadFile(Path("state/overlay/current/generation"));
   REQUIRE_OK(text);
@@ -88,12 +94,12 @@ std::string OverlayNode::secret_name() const {
 
 std::vector<std::string> OverlayNode::Lowers(const std::vector<std::string>& ordinary) {
   if (views_ == nullptr) Open();
-  const auto skeleton = views_->Skeleton(7, {kTree, kFile, kLink, kProgram});
+  const auto skeleton = Skeleton(7, {kTree, kFile, kLink, kProgram});
   REQUIRE_OK(skeleton);
   std::vector<std::string> lowers;
   for (const std::string& layer : ordinary) lowers.push_back(views_->Through(layer));
   for (const std::string& layer :
-       {views_->cap(), *skeleton, views_->mask(), views_->store_parent()})
+       {views_->layers().cap, *skeleton, views_->layers().mask, views_->layers().store_parent})
     lowers.push_back(layer);
   return lowers;
 }

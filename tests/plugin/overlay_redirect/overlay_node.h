@@ -31,6 +31,7 @@ class OverlayNode {
   // Requires success.
   void Open();
   OverlayViews& views() { return *views_; }
+  absl::StatusOr<std::string> Skeleton(int64_t number, const std::vector<std::string>& names);
   std::string secret_name() const;
   // Lines that OverlayViews has warned with.
   const std::vector<std::string>& warnings() const { return warnings_; }

@@ -125,10 +125,11 @@ TEST_CASE("A view of many store paths is one mount with the same short options",
     WriteFile(node.StorePath(names.back()) + "/bin/number", absl::StrCat(i));
   }
   node.Open();
-  const auto skeleton = node.views().Skeleton(8, names);
+  const auto skeleton = node.Skeleton(8, names);
   REQUIRE_OK(skeleton);
-  const std::vector<std::string> lowers = {node.views().cap(), *skeleton, node.views().mask(),
-                                           node.views().store_parent()};
+  const std::vector<std::string> lowers = {node.views().layers().cap, *skeleton,
+                                           node.views().layers().mask,
+                                           node.views().layers().store_parent};
   CHECK(absl::StrJoin(lowers, ":").size() < 1000);
   const std::string view = node.Mount(lowers);
   CHECK(ListDirectory(view + "/nix/store").value() == names);

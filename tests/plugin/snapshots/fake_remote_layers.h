@@ -36,29 +36,46 @@ class FakeRemoteLayers final : public RemoteLayers {
     return found->second;
   }
 
-  absl::StatusOr<std::vector<std::string>> LowerDirectories(
-      absl::Span<const int64_t> layers) override {
+  std::vector<ViewDriver> Drivers() override { return drivers; }
+
+  // By overlayfs a run is shown as /skeleton/1-2.
+  absl::StatusOr<std::vector<LowerDirectory>> LowerDirectories(absl::Span<const int64_t> layers,
+                                                               ViewDriver driver) override {
     if (!lower_error.ok()) return lower_error;
-    std::vector<std::string> directories;
+    const bool overlay = driver == ViewDriver::kOverlay;
+    if (overlay && !overlay_error.ok()) return overlay_error;
+    std::vector<LowerDirectory> directories;
     // Layers from 100 on are profiles: directories of their own, above the view.
     std::vector<int64_t> view;
     for (const int64_t layer : layers) {
       if (layer >= 100) {
-        directories.insert(directories.begin(), absl::StrCat("/profile/", layer));
+        directories.insert(directories.begin(), {absl::StrCat("/profile/", layer)});
       } else {
         view.push_back(layer);
       }
     }
     if (!view.empty())
-      directories.push_back(absl::StrCat(view_directory, "/", absl::StrJoin(view, "-")));
+      directories.push_back(
+          {absl::StrCat(overlay ? "/skeleton" : view_directory, "/", absl::StrJoin(view, "-")),
+           overlay});
     return directories;
+  }
+
+  absl::StatusOr<std::vector<std::string>> ArrangeForOverlay(
+      std::vector<LowerDirectory> directories) override {
+    std::vector<std::string> arranged;
+    for (const LowerDirectory& directory : directories) arranged.push_back(directory.path);
+    arranged.push_back("/nix");
+    return arranged;
   }
 
   void SnapshotsRemoved() override { ++removals; }
 
   std::string view_directory = "/view";
   absl::Status find_error;
+  std::vector<ViewDriver> drivers = {ViewDriver::kFuse};
   absl::Status lower_error;
+  absl::Status overlay_error;
   std::atomic<int> removals = 0;
 
  private:

@@ -60,6 +60,14 @@ TEST_CASE("BuildMounts adds what the kernel and the user namespace call for",
   CHECK(mounts->front().options == want);
 }
 
+TEST_CASE("BuildMounts follows redirects only where it is said", "[plugin][mount_builder]") {
+  const auto mounts =
+      BuildMounts({SnapshotKind::kActive, "/u", "/w", {"/c", "/s", "/m", "/nix"}, true}, kIndexOff);
+  REQUIRE_OK(mounts);
+  CHECK(mounts->front().options == Options{"index=off", "redirect_dir=follow", "workdir=/w",
+                                           "upperdir=/u", "lowerdir=/c:/s:/m:/nix"});
+}
+
 TEST_CASE("BuildMounts counts in what containerd saves by relative lowers",
           "[plugin][mount_builder]") {
   // 128 * 44 bytes do not fit, 128 * 7 do.

@@ -27,13 +27,33 @@ TEST_CASE("OpenStateDatabase makes the tables once and leaves no transaction ope
   }
 }
 
-// There is one version so far: the one below it is that of an empty database, which the first case
-// opens.
-TEST_CASE("OpenStateDatabase refuses tables of a neighbouring version and leaves them as they are",
+TEST_CASE("OpenStateDatabase brings the version before to this one and keeps its rows",
           "[plugin][state_database]") {
+  const testing::TemporaryDirectory directory;
+  const std::string path = directory.Join("stowage.db");
+  {
+    auto database = OpenStateDatabase(path);
+    REQUIRE_OK(database);
+    REQUIRE_OK(database->Execute("ALTER TABLE snapshots DROP COLUMN driver"));
+    REQUIRE_OK(database->Execute(
+        "INSERT INTO snapshots(key, kind, created_at, updated_at) VALUES('old', 2, 1, 1)"));
+    REQUIRE_OK(database->Execute("PRAGMA user_version=1"));
+  }
+  auto database = OpenStateDatabase(path);
+  REQUIRE_OK(database);
+  auto query = database->Prepare("SELECT driver FROM snapshots WHERE key='old'");
+  REQUIRE_OK(query);
+  REQUIRE(query->Step().value());
+  CHECK(query->ColumnInt64(0) == 0);
+}
+
+TEST_CASE(
+    "OpenStateDatabase refuses tables of another version than they say and leaves them as they are",
+    "[plugin][state_database]") {
   const auto [version, code, words] = GENERATE(table<int64_t, absl::StatusCode, std::string>({
       {kSchemaVersion + 1, absl::StatusCode::kFailedPrecondition, "written by a newer Stowage"},
-      {kSchemaVersion - 1, absl::StatusCode::kInternal, "create the tables of"},
+      {kSchemaVersion - 1, absl::StatusCode::kInternal, "upgrade the tables of"},
+      {0, absl::StatusCode::kInternal, "create the tables of"},
   }));
   const testing::TemporaryDirectory directory;
   const std::string path = directory.Join("stowage.db");
