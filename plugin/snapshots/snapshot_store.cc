@@ -181,6 +181,7 @@ absl::StatusOr<StoredSnapshot> SnapshotStore::Insert(const NewSnapshot& snapshot
   StoredSnapshot row;
   row.parent_id = parent_id;
   row.chain_id = snapshot.chain_id;
+  row.driver = snapshot.driver;
   row.snapshot.name = snapshot.key;
   row.snapshot.parent = snapshot.parent;
   row.snapshot.kind = snapshot.kind;

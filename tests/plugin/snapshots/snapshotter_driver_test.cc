@@ -53,8 +53,9 @@ TEST_CASE("A snapshot keeps the mounts it was given when the driver changes",
   const std::string tip = MakeImage(fixture);
   const auto active = fixture.snapshotter().Prepare("active", tip, {}).value();
   const auto view = fixture.snapshotter().View("view", tip, {}).value();
-  fixture.Reopen();
   fixture.layers().drivers = after;
+  CHECK(fixture.snapshotter().Mounts("active").value() == active);
+  fixture.Reopen();
   CHECK(fixture.snapshotter().Mounts("active").value() == active);
   CHECK(fixture.snapshotter().Mounts("view").value() == view);
   CHECK(fixture.snapshotter().Prepare("next", tip, {})->front().options.back() !=
