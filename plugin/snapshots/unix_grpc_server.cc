@@ -88,7 +88,6 @@ absl::StatusOr<std::unique_ptr<UnixGrpcServer>> UnixGrpcServer::Start(
   STOWAGE_RETURN_IF_ERROR(RemoveStaleSocket(path, address));
   UniqueFd stop(::eventfd(0, EFD_CLOEXEC));
   if (!stop) return Failed("make an eventfd for", path);
-  STOWAGE_ASSIGN_OR_RETURN(UniqueFd listener, Listen(path, address));
 
   grpc::ServerBuilder builder;
   builder.SetMaxReceiveMessageSize(kMaxReceiveBytes);
@@ -96,6 +95,9 @@ absl::StatusOr<std::unique_ptr<UnixGrpcServer>> UnixGrpcServer::Start(
   std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
   if (server == nullptr)
     return absl::InternalError(absl::StrCat("serve on ", path, ": gRPC did not start"));
+  // Last: containerd waits for the socket file, and gives a connection a second in all until it is
+  // answered (pkg/dialer), so nothing may take time from here on.
+  STOWAGE_ASSIGN_OR_RETURN(UniqueFd listener, Listen(path, address));
   return std::unique_ptr<UnixGrpcServer>(new UnixGrpcServer(
       path, std::move(lock), std::move(listener), std::move(stop), std::move(server)));
 }

@@ -3,7 +3,7 @@
 import os
 import time
 
-from commands import expect, expect_equal, expect_in, run, wait_until
+from commands import expect, expect_equal, expect_in, run
 from node import is_mounted
 
 IMAGE = "nix/shell/busybox:latest"
@@ -47,7 +47,7 @@ def main(case):
     node.config["snapshotter"]["driver"] = "fuse"
     node.write_config()
     node.start_stowaged()
-    _wait_for_containerd(node)
+    node.await_snapshotter()
     expect_equal(_mounts(case, node, "by-kernel"), by_kernel, "mounts of a container made by the kernel alone")
     _start(node, "again-by-fuse")
     _expect_alive(node, "by-fuse", "by-kernel", "again-by-fuse")
@@ -81,13 +81,7 @@ def _restart(node, driver):
     node.config["snapshotter"]["driver"] = driver
     node.write_config()
     node.start_stowaged()
-    _wait_for_containerd(node)
-
-
-def _wait_for_containerd(node):
-    """gRPC waits a little before it connects again."""
-    wait_until(lambda: node.ctr("snapshots", "--snapshotter", "stowage", "list", check=False).returncode == 0, 20,
-               "containerd's new connection")
+    node.await_snapshotter()
 
 
 def _start(node, name):

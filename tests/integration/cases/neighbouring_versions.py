@@ -1,5 +1,5 @@
-"""Index files of another version are written again under running containers; a database of another version is refused,
-unharmed."""
+"""Index files of another version are written again under running containers; the database of the version before is brought
+to this one, any other is refused, unharmed."""
 
 import os
 import re
@@ -10,6 +10,7 @@ from commands import expect, expect_equal, expect_in, run, wait_until
 IMAGE = "nix/shell/busybox/hello:latest"
 HEADER = struct.Struct("<8sIIQQQQQII")  # fuse/index_format.h
 SCHEMA_VERSION = 2  # plugin/state/schema.h
+ROWS = "SELECT id, key, parent_id, kind, created_at, chain_id, driver FROM snapshots ORDER BY id"
 
 
 def main(case):
@@ -19,8 +20,9 @@ def main(case):
     _exec(node, "before", "hello")
     for version in (0, 2):
         _index_files_of(case, node, version)
-    for version in (SCHEMA_VERSION + 1, SCHEMA_VERSION - 1):
+    for version in (SCHEMA_VERSION + 1, SCHEMA_VERSION - 1, SCHEMA_VERSION - 2):
         _database_of(case, node, version)
+    _database_of_the_version_before(node)
     expect_in("Hello", node.run_container(IMAGE, "last", "hello").stdout, "a container at the end")
 
 
@@ -33,7 +35,7 @@ def _index_files_of(case, node, version):
     _set_stamp(node, version)
     # what the running worker has mapped it keeps
     _exec(node, f"mapped-{version}", "hello")
-    node.start_stowaged()
+    _start_stowaged(node)
     expect_equal({_version(path) for path in _index_files(node)}, {1}, f"versions after a start with version {version}")
     expect_equal(_index_files(node), files, "index files")
     # a worker that has nothing mapped, for the container that runs and for a new one
@@ -43,7 +45,7 @@ def _index_files_of(case, node, version):
 
 
 def _database_of(case, node, version):
-    """stowaged does not start, says why, and changes nothing; containers go on."""
+    """With tables that are not those of their version, stowaged does not start, says why, and changes nothing; containers go on."""
     node.stop_daemon("stowaged")
     database = f"{node.state}/stowage.db"
     _set_user_version(database, version)
@@ -58,8 +60,26 @@ def _database_of(case, node, version):
     expect_equal(sorted(os.listdir(node.state)), directories, "the state directory after its database was refused")
     _exec(node, f"refused-{version}", "hello")
     _set_user_version(database, SCHEMA_VERSION)
-    node.start_stowaged()
+    _start_stowaged(node)
     expect_in("Hello", node.run_container(IMAGE, f"database-{version}", "hello").stdout, "with the right version again")
+
+
+def _database_of_the_version_before(node):
+    """Rows and containers stay when the tables are those of the version before."""
+    node.stop_daemon("stowaged")
+    database = f"{node.state}/stowage.db"
+    rows = run(["sqlite3", database, ROWS]).stdout
+    run(["sqlite3", database, f"ALTER TABLE snapshots DROP COLUMN driver; PRAGMA user_version={SCHEMA_VERSION - 1}"])
+    _start_stowaged(node)
+    expect_equal(run(["sqlite3", database, ROWS]).stdout, rows, "snapshots after the database was brought to this version")
+    expect_equal(run(["sqlite3", database, "PRAGMA user_version"]).stdout, f"{SCHEMA_VERSION}\n", "version of the database")
+    _exec(node, "upgraded", "hello")
+    expect_in("Hello", node.run_container(IMAGE, "after-upgrade", "hello").stdout, "a new container")
+
+
+def _start_stowaged(node):
+    node.start_stowaged()
+    node.await_snapshotter()
 
 
 def _set_user_version(database, version):
