@@ -13,6 +13,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/directory.h"
+#include "base/fault_point.h"
 #include "base/file.h"
 #include "base/status_macros.h"
 #include "base/unique_fd.h"
@@ -74,6 +75,11 @@ absl::Status SetAttributes(int directory_fd, const std::string& path, int flags,
   return absl::ErrnoToStatus(errno, absl::StrCat("mount_setattr ", shown));
 }
 
+// A shared mount above makes shared what is placed on it.
+absl::Status MakePrivate(const std::string& mountpoint) {
+  return SetAttributes(AT_FDCWD, mountpoint, 0, 0, mountpoint);
+}
+
 // False if something else is mounted where `source` says, so that it cannot be reached by path.
 absl::StatusOr<bool> MountClone(const MountInfo& source, const std::string& mountpoint) {
   const auto fd = OpenAt(AT_FDCWD, source.mountpoint, O_PATH);
@@ -92,8 +98,8 @@ absl::StatusOr<bool> MountClone(const MountInfo& source, const std::string& moun
   if (::move_mount(clone.get(), "", AT_FDCWD, mountpoint.c_str(), MOVE_MOUNT_F_EMPTY_PATH) != 0)
     return absl::ErrnoToStatus(
         errno, absl::StrCat("mount the file system of ", source.mountpoint, " at ", mountpoint));
-  // A shared mount above has made it shared.
-  STOWAGE_RETURN_IF_ERROR(SetAttributes(AT_FDCWD, mountpoint, 0, 0, mountpoint));
+  STOWAGE_FAULT_POINT("overlay.lower.mounted");
+  STOWAGE_RETURN_IF_ERROR(MakePrivate(mountpoint));
   return true;
 }
 
@@ -169,8 +175,10 @@ absl::StatusOr<LowerMount> LowerMount::Open(const std::string& directory,
   STOWAGE_RETURN_IF_ERROR(MakeDirectories(directory, 0700));
   STOWAGE_ASSIGN_OR_RETURN(mounts, ReadMounts());
   for (const LowerMountPlan& plan : plans) {
-    if (IsMounted(mounts, plan.source, mountpoint))
-      return LowerMount(mountpoint, state_directory, plan);
+    if (!IsMounted(mounts, plan.source, mountpoint)) continue;
+    // Whoever placed it may have been killed before that.
+    STOWAGE_RETURN_IF_ERROR(MakePrivate(mountpoint));
+    return LowerMount(mountpoint, state_directory, plan);
   }
   STOWAGE_RETURN_IF_ERROR(Unmount(directory));
   STOWAGE_RETURN_IF_ERROR(MakeDirectories(mountpoint, 0700));

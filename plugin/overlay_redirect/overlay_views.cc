@@ -17,6 +17,7 @@
 #include "absl/strings/str_split.h"
 #include "base/annotate.h"
 #include "base/directory.h"
+#include "base/fault_point.h"
 #include "base/file.h"
 #include "base/status_macros.h"
 #include "plugin/overlay_redirect/detached_overlay.h"
@@ -143,6 +144,7 @@ std::string OverlayViews::NewPath() const {
 absl::Status OverlayViews::TakeAway(const std::string& path) {
   const std::string removing = absl::StrCat(directory_, "/", kRemovingPrefix, RandomText());
   STOWAGE_RETURN_IF_ERROR(Rename(path, removing));
+  STOWAGE_FAULT_POINT("overlay.remove.taken_away");
   remover_.Add(removing);
   return absl::OkStatus();
 }
@@ -194,6 +196,7 @@ absl::Status OverlayViews::MakeCurrent(const std::string& boot_id) {
                                                        O_WRONLY | O_CREAT | O_EXCL, 0600));
   STOWAGE_RETURN_IF_ERROR(
       WriteAll(file.get(), GenerationText(boot_id, secret_name_), fresh + "/generation"));
+  STOWAGE_FAULT_POINT("overlay.boot.written");
   return Rename(fresh, current_);
 }
 
@@ -225,11 +228,13 @@ absl::Status OverlayViews::MakeSkeleton(const std::string& directory,
     if (Exists(fresh)) (void)TakeAway(fresh);
   };
   STOWAGE_RETURN_IF_ERROR(WriteSkeleton(store_.get(), base_names, secret_name_, fresh));
+  STOWAGE_FAULT_POINT("overlay.skeleton.written");
   STOWAGE_ASSIGN_OR_RETURN(const UniqueFd view,
                            MountDetachedOverlay({layers_.cap, lower_mount_.Through(fresh),
                                                  layers_.mask, layers_.store_parent},
                                                 options_.mount_options));
   STOWAGE_RETURN_IF_ERROR(CheckView(view.get(), store_.get(), base_names));
+  STOWAGE_FAULT_POINT("overlay.skeleton.checked");
   return Rename(fresh, directory);
 }
 

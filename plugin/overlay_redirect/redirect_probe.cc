@@ -7,6 +7,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/directory.h"
+#include "base/fault_point.h"
 #include "base/file.h"
 #include "base/status_macros.h"
 #include "base/unique_fd.h"
@@ -72,6 +73,7 @@ absl::Status CheckSettings(const std::vector<std::string>& options) {
 absl::Status ProbeRedirects(const std::string& directory, const std::vector<std::string>& options) {
   STOWAGE_RETURN_IF_ERROR(CheckSettings(options));
   const absl::Status shown = MountAndRead(directory, options);
+  STOWAGE_FAULT_POINT("overlay.probe.read");
   const absl::Status removed = RemoveTree(directory);
   if (!shown.ok())
     return absl::FailedPreconditionError(

@@ -137,8 +137,8 @@ std::string CrashWorld::Unclaimed() {
     return "GC roots and the layers that claim them differ";
   const std::pair<const char*, std::vector<std::string>> known[] = {
       {"",
-       {"boot_id", "idmapped", "objects", "profiles", "snapshots", "stowage.db", "stowage.db-shm",
-        "stowage.db-wal", "views"}},
+       {"boot_id", "idmapped", "objects", "overlay", "profiles", "snapshots", "stowage.db",
+        "stowage.db-shm", "stowage.db-wal", "views"}},
       {"/idmapped", {}},
       {"/profiles",
        Texts(database, "SELECT substr(diff_id, 8) FROM layers WHERE rooted=1 AND kind=1")},

@@ -49,6 +49,8 @@ void MakeStore(const std::string& nix) {
 }  // namespace
 
 OverlayNode::OverlayNode() {
+  // Or other users would be kept out by this directory alone.
+  REQUIRE(::chmod(directory_.path().c_str(), 0711) == 0);
   MakeStore(Path("nix"));
   REQUIRE_OK(MakeDirectories(Path("state")));
   REQUIRE_OK(MakeDirectories(Path("mounts")));
