@@ -45,7 +45,9 @@ absl::StatusOr<ContainerdSetupOptions> OptionsOf(const Invocation& invocation) {
   options.state_directory = config.state_directory;
   options.endpoint = settings.endpoint;
   options.platform = OciPlatform();
-  options.remap_ids = CheckIdMapping(config.state_directory, config.fuse_mountpoint).ok();
+  const bool by_fuse = config.driver != DriverChoice::kOverlay;
+  options.remap_ids =
+      CheckIdMapping(config.state_directory, by_fuse ? config.fuse_mountpoint : "").ok();
   options.short_names = invocation.short_names;
   return options;
 }

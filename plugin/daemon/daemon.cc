@@ -103,9 +103,13 @@ absl::Status Daemon::StartSnapshotter(const Config& config) {
   options.database_path = config.state_directory + "/stowage.db";
   options.fuse_mountpoint = config.fuse_mountpoint;
   options.overlay_mountpoint = catalog_->drivers().overlay_mountpoint();
+  options.overlay_snapshots =
+      catalog_->drivers().ThroughOverlay(config.state_directory + "/snapshots");
   options.warn = [log = log_](absl::string_view line) { log(LogLevel::kWarning, line); };
   STOWAGE_ASSIGN_OR_RETURN(snapshotter_, Snapshotter::Open(std::move(options), *catalog_));
-  const absl::Status mappable = CheckIdMapping(config.state_directory, config.fuse_mountpoint);
+  const bool by_fuse = catalog_->Drivers().front() == ViewDriver::kFuse;
+  const absl::Status mappable =
+      CheckIdMapping(config.state_directory, by_fuse ? config.fuse_mountpoint : "");
   if (!mappable.ok())
     log_(LogLevel::kInfo, absl::StrCat("no_id_mapping error=\"", mappable.message(), "\""));
   snapshotter_owner_.emplace(SocketOwnerOptions{config.state_directory + "/snapshotter_owner"});

@@ -145,9 +145,8 @@ NodeFacts GatherFacts(const GatherOptions& options) {
   facts.name = options.name;
   Config config;
   facts.stowage = GatherStowage(options, config);
-  facts.containerd =
-      GatherContainerd(options.containerd_address, options.containerd_config,
-                       facts.stowage.driver == "overlay" ? "" : facts.stowage.mountpoint);
+  const std::string fuse = facts.stowage.driver == "overlay" ? "" : facts.stowage.mountpoint;
+  facts.containerd = GatherContainerd(options.containerd_address, options.containerd_config, fuse);
   // Otherwise nobody knows where containerd looks for them.
   if (facts.containerd.config_readable.ok()) GatherAllHosts(facts);
 
@@ -156,8 +155,7 @@ NodeFacts GatherFacts(const GatherOptions& options) {
   facts.machine.platform = options.platform;
   GatherKernel(facts.machine);
   GatherMounts(facts.machine);
-  facts.machine.id_mapping =
-      CheckIdMapping(facts.stowage.state_directory, facts.stowage.mountpoint);
+  facts.machine.id_mapping = CheckIdMapping(facts.stowage.state_directory, fuse);
   GatherNix(config.nix, facts.machine);
   for (const std::string& path :
        {facts.stowage.state_directory, facts.ImageDirectory(), std::string("/nix/store")})

@@ -53,6 +53,10 @@ class ViewDrivers {
   std::string overlay_mountpoint() const {
     return overlay_ == nullptr ? "" : overlay_->mountpoint();
   }
+  // The same directory by way of that mount, or "". path: in the state directory.
+  std::string ThroughOverlay(absl::string_view path) const {
+    return overlay_ == nullptr ? "" : overlay_->Through(path);
+  }
 
  private:
   ViewDrivers(DriverChoice choice, FuseViews& fuse, LayerTable& layers)

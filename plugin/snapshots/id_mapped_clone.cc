@@ -43,8 +43,9 @@ absl::Status Refusal(const std::string& directory, absl::string_view reason) {
   return absl::FailedPreconditionError(absl::StrCat(
       "map the ids of ", directory, ": ", reason, " (Linux ", KernelRelease(),
       "). For the Nix store it takes Linux ", kFuseSince.first, ".", kFuseSince.second,
-      " and a stowage-fuse that has mounted on it, for ordinary images Linux ", kOverlaySince.first,
-      ".", kOverlaySince.second,
+      " and a stowage-fuse that has mounted on it, for ordinary images and with snapshotter.driver "
+      "= \"overlay\" Linux ",
+      kOverlaySince.first, ".", kOverlaySince.second,
       ". Without, take \"remap-ids\" out of the capabilities of [proxy_plugins.stowage] in "
       "containerd's configuration: containerd then copies the files of the image to change their "
       "owners"));
@@ -72,7 +73,7 @@ absl::Status CheckIdMapping(const std::string& state_directory,
   const auto mounts = ReadFile("/proc/self/mountinfo");
   const bool fuse_mounted =
       mounts.ok() && IsMountedAs(ParseMountInfo(*mounts), fuse_mountpoint, "fuse");
-  if (KernelVersionOf(KernelRelease()) < kFuseSince)
+  if (!fuse_mountpoint.empty() && KernelVersionOf(KernelRelease()) < kFuseSince)
     return Refusal(fuse_mountpoint, "FUSE of this kernel cannot");
   const absl::StatusOr<UniqueFd> user_namespace = MakeUserNamespace({"0:1:1", "0:1:1", 1, 1});
   if (absl::IsPermissionDenied(user_namespace.status())) return absl::OkStatus();

@@ -20,6 +20,8 @@ absl::StatusOr<UniqueFd> CloneWithIds(const std::string& directory, int user_nam
 // Whether this machine can map the ids of images, found out by doing it to a clone that is thrown
 // away: of the state directory, and of the mount of stowage-fuse. Before either is there, the
 // kernel's version has to do for it, and so without the right to mount. Errors: as CloneWithIds.
+//
+// fuse_mountpoint: "" where the kernel alone shows the store, on the state directory's file system.
 absl::Status CheckIdMapping(const std::string& state_directory, const std::string& fuse_mountpoint);
 
 }  // namespace stowage

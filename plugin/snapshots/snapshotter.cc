@@ -58,12 +58,9 @@ std::vector<IdMappedMounts::Source> MappedSources(const SnapshotterOptions& opti
 }
 
 bool IsOrdinaryLayer(const SnapshotterOptions& options, absl::string_view lower_directory) {
-  if (absl::StartsWith(lower_directory, absl::StrCat(options.state_directory, "/snapshots/")))
-    return true;
-  return !options.overlay_mountpoint.empty() &&
-         absl::StartsWith(lower_directory, options.overlay_mountpoint + "/") &&
-         absl::StrContains(lower_directory, "/snapshots/") &&
-         absl::EndsWith(lower_directory, "/fs");
+  return absl::StartsWith(lower_directory, absl::StrCat(options.state_directory, "/snapshots/")) ||
+         (!options.overlay_snapshots.empty() &&
+          absl::StartsWith(lower_directory, options.overlay_snapshots + "/"));
 }
 
 // Labels of a layer that is being unpacked can be the annotations of somebody's image.

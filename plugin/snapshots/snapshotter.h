@@ -34,6 +34,7 @@ struct SnapshotterOptions {
   std::string database_path;  // stowage.db
   std::string fuse_mountpoint;     // below which lower directories of remote layers are
   std::string overlay_mountpoint;  // below which all are with ViewDriver::kOverlay; "" without it
+  std::string overlay_snapshots;   // "snapshots/" by way of that mount
   OverlayFeatures overlay = DetectOverlayFeatures();
   // Told about what went wrong without failing a call: one line each, from any thread.
   std::function<void(absl::string_view)> warn = [](absl::string_view) {};

@@ -25,6 +25,7 @@ class Node:
         self.namespace = case.namespace
         self.state = f"{self.directory}/state"
         self.mountpoint = f"{self.directory}/fs"
+        self.lower = f"{self.directory}/overlay/lower"  # by which overlayfs alone reaches state and store
         self.containerd_socket = f"{self.directory}/containerd.sock"
         self.control_socket = f"{self.directory}/control.sock"
         self.snapshotter_socket = f"{self.directory}/snapshotter.sock"

@@ -6,13 +6,12 @@ import re
 import signal
 import tarfile
 
-from commands import expect, expect_equal, expect_in, run, wait_until
+from commands import expect, expect_equal, expect_in, run
 from containerd import Containerd
 from cri import Cri
 from matrix_images import MatrixImages
 
 ROOT, OTHER_ROOT = 100000, 300000  # the host's ids of the containers' root
-READY_SECONDS = 20
 LOOK = ("echo text > /etc/mine; busybox head -n 1 /proc/self/uid_map; busybox stat -c '%u:%g %n' / /etc /etc/mine; "
         "busybox find $(busybox ls -d /* | busybox grep -v -E '^/(proc|sys|dev|etc)$') -user 65534")
 
@@ -35,7 +34,8 @@ def run_case(case, suite):
     expect_equal(len(_mappings(node)), 1, "mappings with mounts when one container is gone")
     _deaths_are_not_felt(node, first, images["Nix"])
     _same_diffs_as_overlayfs(node, images["ordinary"])
-    _mounted_anew_is_shown_anew(node, images["Nix"])
+    if case.driver != "overlay":
+        _mounted_anew_is_shown_anew(node, images["Nix"])
     first.remove()
     expect_equal(_mappings(node), [], "mappings with mounts when no container is left")
     expect_equal(_mounts_below(f"{node.state}/idmapped"), [], "mounts that are left")
@@ -144,12 +144,11 @@ def _deaths_are_not_felt(node, container, image):
     node.stop_daemon("stowaged", signal.SIGKILL)
     expect_in("0:0 /etc/mine", container.run(LOOK), "a container without stowaged")
     node.start_stowaged()
-    # containerd connects again when its back-off has ended
-    wait_until(lambda: node.ctr("snapshots", "--snapshotter", "stowage", "list", check=False).returncode == 0, READY_SECONDS,
-               "containerd's connection to the new stowaged")
+    node.await_snapshotter()
     expect_equal(container.mounts(), before, "mounts after a restart of stowaged")
-    node.stop_daemon("stowage-fuse", signal.SIGKILL)  # the keeper; the worker starts another
-    expect_in("Hello", container.run("hello"), "a container whose keeper was killed")
+    if "stowage-fuse" in node.processes:
+        node.stop_daemon("stowage-fuse", signal.SIGKILL)  # the keeper; the worker starts another
+        expect_in("Hello", container.run("hello"), "a container whose keeper was killed")
     _sees_its_own_ids(node, "after the deaths", image)
 
 
