@@ -3,11 +3,18 @@
 
 fuzz_seconds=${STOWAGE_FUZZ_SECONDS:-600} # for each target
 
+# Integration cases about stowage-fuse, or that choose the driver themselves.
+about_fuse='all_killed|bad_environment|doctor|driver_change|neighbouring_versions'
+
 run_full_tests() {
-  local preset presets=(tsan clang) target suite resend
-  for resend in '' --no-resend; do
-    run_check "chaos, 100 kills of each process $resend" "${root_dir:?}/tests/chaos/run" "$root_dir/build/release/bin" \
-      --kills 100 --every-fault-point ${resend:+"$resend"}
+  local preset presets=(tsan clang) target suite how
+  for how in --driver=fuse --no-resend --driver=overlay --driver=auto; do
+    run_check "chaos, 100 kills of each process $how" "${root_dir:?}/tests/chaos/run" "$root_dir/build/release/bin" \
+      --kills 100 --every-fault-point "$how"
+  done
+  for target in "${root_dir:?}"/tests/integration/cases/[a-z]*.py; do
+    target=$(basename "$target" .py)
+    [[ $target =~ ^($about_fuse)$ ]] || run_check "integration:$target:overlay" case_by_overlay "$target"
   done
   build_preset asan-ubsan
   run_tests asan-ubsan
@@ -29,6 +36,13 @@ run_full_tests() {
     run_check "./scripts/quickstart in a clean $suite" in_clean_chroot "$suite" ./scripts/quickstart
     run_check "./scripts/test in a clean $suite" in_clean_chroot "$suite" ./scripts/test
   done
+}
+
+# case_by_overlay CASE: with the driver "overlay"; the last line says so where this machine cannot run it.
+case_by_overlay() {
+  local status=0
+  "${root_dir:?}/tests/integration/run" "$root_dir/build/release/bin" "$1:overlay" || status=$?
+  [ $status = 0 ] || [ $status = 77 ]
 }
 
 # fuzz_target PROGRAM: begins with the corpus of the repository and what earlier runs found; new inputs and findings

@@ -28,6 +28,8 @@ def _disagreement(node):
                  ("roots of resolving", _names(f"{node.gc_roots}/resolving"), set())]
         known = [("profiles", texts("SELECT substr(diff_id, 8) FROM layers WHERE rooted=1 AND kind=1")),
                  ("views", texts("SELECT number FROM views")),
+                 ("overlay", {"current"}),
+                 ("overlay/current/skeletons", texts("SELECT number FROM views")),
                  ("objects", texts("SELECT object_number FROM layer_objects"))]
     finally:
         database.close()
@@ -45,10 +47,10 @@ def expect_empty(node):
     """After everything was removed: no snapshot, root, profile, view, index file or mapping, no mount of a snapshot."""
     def left():
         found = {name: sorted(_names(f"{node.state}/{name}") - {".stowage"})
-                 for name in ("snapshots", "profiles", "views", "objects", "idmapped")}
+                 for name in ("snapshots", "profiles", "views", "overlay/current/skeletons", "objects", "idmapped")}
         found["GC roots"] = sorted(_names(f"{node.gc_roots}/layers") | _names(f"{node.gc_roots}/resolving"))
         found["mounts"] = [mount for mount in mounts()
-                           if node.directory in mount and not mount.startswith(f"{node.mountpoint} ")]
+                           if node.directory in mount and not mount.startswith((f"{node.mountpoint} ", f"{node.lower} "))]
         return {name: names for name, names in found.items() if names}
     wait_until(lambda: not left(), SETTLE_SECONDS, f"nothing left over (now {left()})")
 
