@@ -23,7 +23,7 @@ sys.path.insert(0, f"{ROOT}/tests/integration")
 sys.path.insert(0, f"{ROOT}/tests/bench")
 
 from bench_program import private_store, say, write_rows  # noqa: E402
-from case import Case  # noqa: E402
+from case import Case, Skip  # noqa: E402
 from commands import Failure, run  # noqa: E402
 from root_file_systems import BindMounts, Stowage, Unpacked  # noqa: E402
 
@@ -73,11 +73,20 @@ class Bench:
         self.names = self._choose_names(image_root)
         say("making the copy of the baseline")
         self.baseline = Unpacked(case.scratch, image_root)
-        self.file_systems = [self.baseline, fuse, BindMounts(case.scratch, image_root)]
+        redirect = Stowage(case.scratch, "overlay redirect", self._overlay_node(package_set), REFERENCE)
+        self.file_systems = [self.baseline, fuse, redirect, BindMounts(case.scratch, image_root)]
         for file_system in self.file_systems:
             if file_system not in self.directories:
                 self._mount(file_system)
             self._make_repository(self.directories[file_system])
+
+    def _overlay_node(self, package_set):
+        """A node whose store the kernel alone shows."""
+        self.case.driver = "overlay"
+        self.case.need_driver()
+        node = self.case.node("kernel", package_set=package_set, config={"packages": {"always": []}})
+        node.start()
+        return node
 
     def _mount(self, file_system):
         directory = self.directories[file_system] = f"{self.case.scratch}/root-{len(self.directories)}"
@@ -218,7 +227,7 @@ def main():
         bench = Bench(case, arguments)
         bench.run_all()
         bench.close()
-    except (Failure, subprocess.SubprocessError) as failure:
+    except (Failure, Skip, subprocess.SubprocessError) as failure:
         case.show_logs()
         sys.exit(f"bench_rootfs.py: {failure}")
     finally:
