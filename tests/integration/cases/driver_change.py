@@ -4,7 +4,6 @@ import os
 import time
 
 from commands import expect, expect_equal, expect_in, run
-from node import is_mounted
 
 IMAGE = "nix/shell/busybox:latest"
 HIDDEN_SECONDS = 2
@@ -54,7 +53,7 @@ def main(case):
 
     # stowage-fuse away: the kernel alone needs it no more
     node.stop_daemon("stowage-fuse")
-    expect(not is_mounted(node.mountpoint), "the FUSE mount is still there")
+    expect(not os.path.ismount(node.mountpoint), "the FUSE mount is still there")
     _restart(node, "overlay")
     _expect_alive(node, "by-kernel")
     expect_in("busybox", node.run_container(IMAGE, "last", "busybox", "--help").stdout, "a container without FUSE")

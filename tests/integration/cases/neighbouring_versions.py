@@ -10,7 +10,9 @@ from commands import expect, expect_equal, expect_in, run, wait_until
 IMAGE = "nix/shell/busybox/hello:latest"
 HEADER = struct.Struct("<8sIIQQQQQII")  # fuse/index_format.h
 SCHEMA_VERSION = 2  # plugin/state/schema.h
-ROWS = "SELECT id, key, parent_id, kind, created_at, chain_id, driver FROM snapshots ORDER BY id"
+# of the image and of the container that runs; containerd may still be removing others
+ROWS = ("SELECT id, key, parent_id, kind, created_at, chain_id, driver FROM snapshots "
+        "WHERE chain_id != '' OR key LIKE '%/running' ORDER BY id")
 
 
 def main(case):
@@ -69,6 +71,7 @@ def _database_of_the_version_before(node):
     node.stop_daemon("stowaged")
     database = f"{node.state}/stowage.db"
     rows = run(["sqlite3", database, ROWS]).stdout
+    expect_equal(len(rows.splitlines()), 2, f"snapshots of the image and of the container: {rows}")
     run(["sqlite3", database, f"ALTER TABLE snapshots DROP COLUMN driver; PRAGMA user_version={SCHEMA_VERSION - 1}"])
     _start_stowaged(node)
     expect_equal(run(["sqlite3", database, ROWS]).stdout, rows, "snapshots after the database was brought to this version")
