@@ -1,6 +1,7 @@
 #include "base/subprocess.h"
 
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/eventfd.h>
@@ -70,6 +71,9 @@ struct ChildDescriptors {
   ::sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
   ::signal(SIGPIPE, SIG_DFL);
+  // Libraries open descriptors without O_CLOEXEC (Boost.Asio: sockets). A program that outlives us
+  // for a moment would keep our port from the next of us.
+  ::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
   if (::getppid() == parent && ::dup2(fds.standard_input, 0) >= 0 &&
       ::dup2(fds.standard_output, 1) >= 0 && ::dup2(fds.standard_error, 2) >= 0 &&
       (directory == nullptr || ::chdir(directory) == 0))

@@ -1,9 +1,11 @@
 #include "base/subprocess.h"
 
+#include <fcntl.h>
 #include <signal.h>
 
 #include <thread>
 
+#include "base/unique_fd.h"
 #include "tests/support/catch.h"
 #include "tests/support/status_matchers.h"
 
@@ -40,6 +42,16 @@ TEST_CASE("RunSubprocess gives the standard input and environment", "[base][subp
   const auto result = RunSubprocess(options);
   REQUIRE_OK(result);
   CHECK(result->standard_output == std::string(300000, 'x') + "b\n");
+}
+
+TEST_CASE("RunSubprocess gives no descriptor but the three", "[base][subprocess]") {
+  const UniqueFd inheritable(::open("/dev/null", O_RDONLY));  // no O_CLOEXEC
+  REQUIRE(inheritable);
+  // The glob is expanded, and its directory closed again, before echo sees the names.
+  const auto result =
+      RunSubprocess(Shell("for fd in /proc/$$/fd/*; do [ -e $fd ] && echo ${fd##*/}; done"));
+  REQUIRE_OK(result);
+  CHECK(result->standard_output == "0\n1\n2\n");
 }
 
 TEST_CASE("RunSubprocess says which program is missing", "[base][subprocess]") {

@@ -1,6 +1,8 @@
 """What a case works with: a scratch directory, nodes, package sets of its own."""
 
+import contextlib
 import os
+import random
 import shutil
 import socket
 
@@ -69,9 +71,12 @@ class Case:
             raise Skip(f"{self.scratch} and the tests' store are on different file systems: set TMPDIR")
 
     def free_port(self):
-        with socket.socket() as listener:
-            listener.bind(("127.0.0.1", 0))
-            return listener.getsockname()[1]
+        """A port that no client on this machine is given for its own end (ip_local_port_range) while a daemon restarts."""
+        while True:
+            port = random.randrange(20000, 32000)
+            with socket.socket() as listener, contextlib.suppress(OSError):
+                listener.bind(("127.0.0.1", port))
+                return port
 
     def store_path(self, attribute):
         """The output of a package of the set, built if need be."""
