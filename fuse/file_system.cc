@@ -135,7 +135,7 @@ int FileSystem::OpenFile(uint64_t nodeid, OpenedFile* file) {
   ObjectNode node;
   if (const int error = Resolve(address, &node); error != 0) return error;
   file->size_bytes = node.entry.size_bytes;
-  return CheckObject(*node.object, files_->Open(*node.object, node.entry, &file->fd));
+  return CheckObject(*node.object, files_->Open(*node.object, node.entry, &file->file));
 }
 
 }  // namespace stowage

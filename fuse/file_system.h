@@ -24,7 +24,7 @@ struct DirectoryEntry {
 };
 
 struct OpenedFile {
-  std::shared_ptr<const UniqueFd> fd;  // owners: the descriptor cache and the request
+  std::shared_ptr<const StoreFile> file;  // owners: the descriptor cache and the request
   uint64_t size_bytes = 0;
 };
 

@@ -9,6 +9,7 @@
 #include "fuse/fuse_reply.h"
 #include "fuse/libfuse.h"
 #include "fuse/libfuse_session.h"
+#include "fuse/store_page_cache.h"
 
 namespace stowage {
 namespace {
@@ -72,7 +73,10 @@ void Read(fuse_req_t request, fuse_ino_t node, size_t size, off_t offset,
     if (error != 0) return reply.Error(error);
     const auto begin = static_cast<uint64_t>(offset);
     if (offset < 0 || begin >= file.size_bytes) return reply.Buffer(nullptr, 0);
-    reply.File(file.fd->get(), offset, std::min<uint64_t>(size, file.size_bytes - begin));
+    const int fd = file.file->fd.get();
+    const size_t count = std::min<uint64_t>(size, file.size_bytes - begin);
+    reply.File(fd, offset, count);
+    if (!file.file->was_cached) DropFromPageCache(fd, offset, count);
   });
 }
 

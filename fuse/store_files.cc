@@ -16,6 +16,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "fuse/nodeid.h"
+#include "fuse/store_page_cache.h"
 
 namespace stowage {
 namespace {
@@ -70,7 +71,7 @@ StoreFiles::StoreFiles(UniqueFd store_directory_fd, FaultLog* faults, size_t max
       open_files_(max_open, std::numeric_limits<size_t>::max()) {}
 
 int StoreFiles::Open(const ObjectIndex& object, const ObjectEntry& entry,
-                     std::shared_ptr<const UniqueFd>* file) {
+                     std::shared_ptr<const StoreFile>* file) {
   const uint64_t nodeid = RegularFileNodeId(object.object_number(), entry.index);
   *file = open_files_.Get(nodeid);
   if (*file != nullptr) return 0;
@@ -82,7 +83,9 @@ int StoreFiles::Open(const ObjectIndex& object, const ObjectEntry& entry,
                     absl::StrCat("error=", fd.status().ToString()));
     return EIO;
   }
-  *file = open_files_.Put(nodeid, std::make_shared<const UniqueFd>(*std::move(fd)), 0);
+  const bool was_cached = AnyInPageCache(fd->get(), entry.size_bytes);
+  *file = open_files_.Put(
+      nodeid, std::make_shared<const StoreFile>(StoreFile{*std::move(fd), was_cached}), 0);
   return 0;
 }
 

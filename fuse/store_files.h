@@ -12,6 +12,12 @@
 
 namespace stowage {
 
+// A file of the store, open for reading.
+struct StoreFile {
+  UniqueFd fd;
+  bool was_cached;  // before it was opened: its pages are somebody else's to keep
+};
+
 // Opens the regular files of the store and keeps the last used descriptors. Thread-safe.
 class StoreFiles {
  public:
@@ -23,7 +29,7 @@ class StoreFiles {
   // missing, not a regular file, or not as long as recorded: links are not followed and nothing
   // outside the store directory is ever opened. EMFILE and ENFILE are EIO as well.
   int Open(const ObjectIndex& object, const ObjectEntry& entry,
-           std::shared_ptr<const UniqueFd>* file);
+           std::shared_ptr<const StoreFile>* file);
 
   // Closes the files of a removed object, or all, as soon as no request uses them.
   void Forget(std::optional<uint64_t> object_number);
@@ -31,7 +37,7 @@ class StoreFiles {
  private:
   const UniqueFd store_directory_fd_;
   FaultLog* const faults_;
-  LruCache<UniqueFd> open_files_;  // by nodeid
+  LruCache<StoreFile> open_files_;  // by nodeid
 };
 
 }  // namespace stowage

@@ -78,7 +78,7 @@ class Fixture {
     OpenedFile file;
     if (const int error = file_system.OpenFile(attributes.nodeid, &file); error != 0) return -error;
     char byte;
-    REQUIRE(::pread(file.fd->get(), &byte, 1, 0) == 1);
+    REQUIRE(::pread(file.file->fd.get(), &byte, 1, 0) == 1);
     return byte;
   }
 

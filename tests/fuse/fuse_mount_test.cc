@@ -23,6 +23,7 @@
 #include "base/file.h"
 #include "base/subprocess.h"
 #include "fuse/mount_table.h"
+#include "fuse/store_page_cache.h"
 #include "tests/fuse/fuse_server.h"
 #include "tests/fuse/store_tree.h"
 #include "tests/support/status_matchers.h"
@@ -195,6 +196,48 @@ TEST_CASE("files can be mapped and read at any place", "[integration][fuse]") {
   CHECK(absl::string_view(tail, 3) == "end");
   CHECK(::pread(fd->get(), tail, sizeof tail, end) == 0);
   CHECK(::pread(fd->get(), tail, sizeof tail, end + 100) == 0);
+}
+
+// How many pages of a file's first `size` bytes are in the page cache.
+int CachedPages(int fd, size_t size) {
+  int pages = 0;
+  for (size_t offset = 0; offset < size; offset += 4096)
+    pages += AnyInPageCache(fd, 4096, offset) ? 1 : 0;
+  return pages;
+}
+
+TEST_CASE("pages are in memory once, and whoever had them keeps them", "[integration][fuse]") {
+  StoreTree store;
+  MakeStore(store);
+  const std::string path = "aaa-tree/share/large";
+  const auto in_store = OpenAt(AT_FDCWD, absl::StrCat(store.store(), "/", path), O_RDONLY);
+  REQUIRE_OK(in_store);
+  REQUIRE(::fsync(in_store->get()) == 0);
+  constexpr size_t kSize = (5 << 20) + 7;
+  constexpr int kPages = kSize / 4096 + 1;
+  DropFromPageCache(in_store->get(), 0, kSize);
+  if (AnyInPageCache(in_store->get(), kSize)) {
+    WARN(
+        "left out: the kernel does not say what is cached (Linux < 6.5), or this file system "
+        "keeps all in memory");
+    return;
+  }
+  const auto content = [&] {
+    const FuseServer server(store.state(), store.store(), store.root() + "/mnt");
+    return ReadFile(absl::StrCat(server.mount_point(), "/1/nix/store/", path));
+  };
+
+  const auto first = content();
+  REQUIRE_OK(first);
+  // What two threads had in one folio may stay.
+  CHECK(CachedPages(in_store->get(), kSize) < kPages / 2);
+
+  const auto of_another = ReadFile(absl::StrCat(store.store(), "/", path));
+  REQUIRE_OK(of_another);
+  const auto second = content();
+  REQUIRE_OK(second);
+  CHECK(CachedPages(in_store->get(), kSize) == kPages);
+  CHECK((*first == *of_another && *second == *of_another));
 }
 
 TEST_CASE("eight threads see the same names and contents", "[integration][fuse]") {
