@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Programs and file accesses in a container's root, by each of the ways to show the same image.
 
-  bench_rootfs.py BIN-DIR [--json FILE] [--rounds N] [--mounts N]
+  bench_rootfs.py BIN-DIR [--json FILE] [--rounds N] [--rows REGEX] [--mounts N]
 
 To be run in the sandbox of scripts/lib/sandbox.sh, as ./scripts/bench does; needs build/pkgset. The image has python3, git,
 busybox, a file of 512 MiB and a directory of 5,000 small files. Every row is a workload, warm (done once before, not
@@ -13,6 +13,7 @@ import argparse
 import collections
 import os
 import random
+import re
 import statistics
 import subprocess
 import sys
@@ -116,7 +117,7 @@ class Bench:
             say(f"round {number}")
             turn = number % len(self.file_systems)
             order = self.file_systems[turn:] + self.file_systems[:turn]
-            for row in WORKLOADS:
+            for row in filter(self.arguments.rows.search, WORKLOADS):
                 for file_system in order:
                     self._once(row, file_system)
                 for file_system in order:
@@ -217,6 +218,7 @@ def main():
     parser.add_argument("bin_directory", metavar="BIN-DIR", help="where stowaged, stowage-fuse, stowage and rootfs_probe are")
     parser.add_argument("--json", metavar="FILE", help="write the list of rows here")
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rows", type=re.compile, default="", metavar="REGEX", help="only workloads with such names")
     parser.add_argument("--mounts", type=int, default=64, help="further containers of the image, for the last rows")
     arguments = parser.parse_args()
     if "STOWAGE_SCRATCH" not in os.environ:
