@@ -129,7 +129,8 @@ std::string ContainerdProgram(const ucred& peer) {
 }
 
 ContainerdFacts GatherContainerd(const std::string& address, const std::string& config_path,
-                                 const std::string& mountpoint) {
+                                 const std::string& mountpoint,
+                                 const std::string& file_system_type) {
   ContainerdFacts facts;
   facts.address = address;
   const auto socket = UnixSocketPath(address);
@@ -145,7 +146,7 @@ ContainerdFacts GatherContainerd(const std::string& address, const std::string& 
   ReadConfig(program, facts);
   if (process != 0) {
     facts.changed_since_start = ChangedSince(facts.files, StartOf(process));
-    if (!mountpoint.empty()) facts.sees_mount = CheckPeerSees(process, mountpoint);
+    facts.sees_mount = CheckPeerSees(process, mountpoint, file_system_type);
   }
   return facts;
 }

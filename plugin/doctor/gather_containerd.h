@@ -18,9 +18,11 @@ namespace stowage {
 // peer: as SO_PEERCRED tells it.
 std::string ContainerdProgram(const ucred& peer);
 
-// config_path: "" as in GatherOptions. mountpoint: of stowage-fuse.
+// config_path: "" as in GatherOptions. mountpoint, file_system_type: what it must see
+// (CheckPeerSees).
 ContainerdFacts GatherContainerd(const std::string& address, const std::string& config_path,
-                                 const std::string& mountpoint);
+                                 const std::string& mountpoint,
+                                 const std::string& file_system_type);
 
 // The hosts.toml that containerd reads for a registry host (FindHostsDirectory); where there is
 // none, the one that there should be.

@@ -66,6 +66,10 @@ StowageFacts GatherStowage(const GatherOptions& options, Config& config) {
   facts.snapshotter_socket = config.snapshotter_socket;
   facts.mountpoint = config.fuse_mountpoint;
   facts.state_directory = config.state_directory;
+  if (config.driver == DriverChoice::kOverlay) {
+    facts.driver = ViewDriverName(ViewDriver::kOverlay);
+    facts.driver_reason = "configured";
+  }
   std::string registry_address = config.registry_address;
   // What runs counts more than what a file says.
   if (options.stowaged.ok()) {
@@ -145,8 +149,11 @@ NodeFacts GatherFacts(const GatherOptions& options) {
   facts.name = options.name;
   Config config;
   facts.stowage = GatherStowage(options, config);
-  const std::string fuse = facts.stowage.driver == "overlay" ? "" : facts.stowage.mountpoint;
-  facts.containerd = GatherContainerd(options.containerd_address, options.containerd_config, fuse);
+  const bool by_fuse = facts.stowage.driver != "overlay";
+  facts.containerd =
+      GatherContainerd(options.containerd_address, options.containerd_config,
+                       by_fuse ? facts.stowage.mountpoint : config.overlay_directory + "/lower",
+                       by_fuse ? "fuse" : "");
   // Otherwise nobody knows where containerd looks for them.
   if (facts.containerd.config_readable.ok()) GatherAllHosts(facts);
 
@@ -155,7 +162,8 @@ NodeFacts GatherFacts(const GatherOptions& options) {
   facts.machine.platform = options.platform;
   GatherKernel(facts.machine);
   GatherMounts(facts.machine);
-  facts.machine.id_mapping = CheckIdMapping(facts.stowage.state_directory, fuse);
+  facts.machine.id_mapping =
+      CheckIdMapping(facts.stowage.state_directory, by_fuse ? facts.stowage.mountpoint : "");
   GatherNix(config.nix, facts.machine);
   for (const std::string& path :
        {facts.stowage.state_directory, facts.ImageDirectory(), std::string("/nix/store")})

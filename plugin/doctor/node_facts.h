@@ -30,7 +30,7 @@ struct ContainerdFacts {
   absl::Status config_readable;
   std::vector<ContainerdFile> files;
   bool changed_since_start = false;  // a file is younger than the daemon
-  absl::Status sees_mount;  // of stowage-fuse, in the daemon's mount namespace; OK if not needed
+  absl::Status sees_mount;           // of stowage-fuse or stowaged, in the daemon's mount namespace
 };
 
 // A hosts.toml for one registry host, in the first directory of config_path that has one.

@@ -57,8 +57,8 @@ def _wrong(node):
 
 
 def _start_containerd_apart(node):
-    """containerd in a mount namespace that is without stowage-fuse's mount."""
-    command = f"umount {node.mountpoint} && exec containerd --config {node.directory}/containerd.toml"
+    """containerd in a mount namespace that is without the mount in which lower directories are."""
+    command = f"umount {node.lower if node.case.driver == 'overlay' else node.mountpoint} && exec containerd --config {node.directory}/containerd.toml"
     node.spawn("containerd", ["unshare", "--mount", "--propagation", "private", "sh", "-c", command],
                env=node.containerd.environment)
     wait_until(lambda: node.ctr("version", check=False).returncode == 0, 20, "an answering containerd")

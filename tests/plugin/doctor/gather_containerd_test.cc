@@ -67,7 +67,7 @@ TEST_CASE("GatherContainerd without a daemon says so and reads the files", "[doc
   const std::string config = directory.Join("config.toml");
   REQUIRE_OK(WriteFileAtomically(config, "version = 2\nroot = \"/r\"\n"));
   const ContainerdFacts facts =
-      GatherContainerd(directory.Join("none.sock"), config, directory.Join("fs"));
+      GatherContainerd(directory.Join("none.sock"), config, directory.Join("fs"), "fuse");
   CHECK(absl::IsNotFound(facts.reachable));
   CHECK(facts.config_path == config);
   REQUIRE(facts.files.size() == 1);
