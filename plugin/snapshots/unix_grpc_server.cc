@@ -85,7 +85,6 @@ absl::StatusOr<std::unique_ptr<UnixGrpcServer>> UnixGrpcServer::Start(
     const std::string& path, absl::Span<grpc::Service* const> services) {
   STOWAGE_ASSIGN_OR_RETURN(const sockaddr_un address, AddressOf(path));
   STOWAGE_ASSIGN_OR_RETURN(UniqueFd lock, Lock(path));
-  STOWAGE_RETURN_IF_ERROR(RemoveStaleSocket(path, address));
   UniqueFd stop(::eventfd(0, EFD_CLOEXEC));
   if (!stop) return Failed("make an eventfd for", path);
 
@@ -97,6 +96,7 @@ absl::StatusOr<std::unique_ptr<UnixGrpcServer>> UnixGrpcServer::Start(
     return absl::InternalError(absl::StrCat("serve on ", path, ": gRPC did not start"));
   // Last: containerd waits for the socket file, and gives a connection a second in all until it is
   // answered (pkg/dialer), so nothing may take time from here on.
+  STOWAGE_RETURN_IF_ERROR(RemoveStaleSocket(path, address));
   STOWAGE_ASSIGN_OR_RETURN(UniqueFd listener, Listen(path, address));
   return std::unique_ptr<UnixGrpcServer>(new UnixGrpcServer(
       path, std::move(lock), std::move(listener), std::move(stop), std::move(server)));
