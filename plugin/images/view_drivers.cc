@@ -29,6 +29,10 @@ absl::StatusOr<std::unique_ptr<ViewDrivers>> ViewDrivers::Open(const ViewDrivers
                      "; \"auto\" uses stowage-fuse where the kernel alone does not do"));
   } else {
     drivers->overlay_problem_ = overlay.status();
+    if (options.choice == DriverChoice::kFuse)
+      options.overlay.warn(
+          absl::StrCat("snapshots that were made for the driver overlay cannot be mounted: ",
+                       overlay.status().message()));
   }
   return drivers;
 }
@@ -56,7 +60,8 @@ absl::StatusOr<std::string> ViewDrivers::Skeleton(absl::Span<const LayerRecord> 
   if (overlay_ == nullptr)
     return absl::FailedPreconditionError(
         absl::StrCat("the kernel alone, which this snapshot was made for, cannot show it: ",
-                     overlay_problem_.message()));
+                     overlay_problem_.message(),
+                     "; put that right and restart stowaged, or make the container anew"));
   STOWAGE_ASSIGN_OR_RETURN(const int64_t number, fuse_.Number(run));
   return overlay_->Skeleton(number, [&]() -> absl::StatusOr<std::vector<std::string>> {
     std::vector<int64_t> ids;

@@ -172,7 +172,10 @@ absl::StatusOr<LowerMount> LowerMount::Open(const std::string& directory,
       mounts.end());
   STOWAGE_ASSIGN_OR_RETURN(const std::vector<LowerMountPlan> plans,
                            PlanLowerMount(mounts, state, store));
-  STOWAGE_RETURN_IF_ERROR(MakeDirectories(directory, 0700));
+  STOWAGE_RETURN_IF_ERROR(MakeDirectories(directory));
+  // What is mounted in it goes around the modes of all directories above the store.
+  if (::chmod(directory.c_str(), 0700) != 0)
+    return absl::ErrnoToStatus(errno, absl::StrCat("chmod 0700 ", directory));
   STOWAGE_ASSIGN_OR_RETURN(mounts, ReadMounts());
   for (const LowerMountPlan& plan : plans) {
     if (!IsMounted(mounts, plan.source, mountpoint)) continue;

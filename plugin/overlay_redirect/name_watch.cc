@@ -14,6 +14,11 @@
 #include "base/status_macros.h"
 
 namespace stowage {
+namespace {
+
+constexpr int kTryAgainMs = 1000;
+
+}  // namespace
 
 absl::StatusOr<std::unique_ptr<NameWatch>> NameWatch::Start(
     const std::string& directory, std::function<absl::Status()> on_names,
@@ -51,18 +56,25 @@ bool NameWatch::Read() {
   }
 }
 
+int NameWatch::CallBack(bool failed_before) {
+  const absl::Status status = on_names_();
+  if (status.ok()) return -1;
+  if (!failed_before) warn_(absl::StrCat("new names in ", directory_, ": ", status.message()));
+  return kTryAgainMs;
+}
+
 void NameWatch::Run() noexcept {
+  int wait = -1;
   while (true) {
     pollfd ready[] = {{watch_.get(), POLLIN, 0}, {stop_.get(), POLLIN, 0}};
-    if (::poll(ready, 2, -1) < 0) {
+    if (::poll(ready, 2, wait) < 0) {
       if (errno == EINTR) continue;
       return warn_(absl::StrCat("watch of ", directory_, " ends: ", std::strerror(errno)));
     }
     if (ready[1].revents != 0) return;
-    const bool goes_on = Read();
+    const bool goes_on = ready[0].revents == 0 || Read();
     // Whatever came, lost events included: the directory is read anew.
-    if (const absl::Status status = on_names_(); !status.ok())
-      warn_(absl::StrCat("new names in ", directory_, ": ", status.message()));
+    wait = CallBack(wait >= 0);
     if (!goes_on) return warn_(absl::StrCat("watch of ", directory_, " ends: it was removed"));
   }
 }

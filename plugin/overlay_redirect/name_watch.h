@@ -17,7 +17,8 @@ namespace stowage {
 class NameWatch {
  public:
   // on_names: what to do; also called once before Start returns, so that no name is missed.
-  // warn: told when it fails, or when the directory is not watched any longer.
+  // A call that fails is repeated every second until one succeeds.
+  // warn: told when it begins to fail, or when the directory is not watched any longer.
   // Errors: the system's (ResourceExhausted if there are too many inotify instances), and
   // on_names's at the first call.
   static absl::StatusOr<std::unique_ptr<NameWatch>> Start(
@@ -39,6 +40,8 @@ class NameWatch {
   void Run() noexcept;
   // False when nothing more will come.
   bool Read();
+  // How long to wait for the next event, in milliseconds; -1: for ever.
+  int CallBack(bool failed_before);
 
   const std::string directory_;
   const UniqueFd watch_;

@@ -124,7 +124,7 @@ absl::Status OverlayViews::CheckStore() const {
       absl::StrCat(layers_.store_parent, "/", NameOf(options_.store_directory));
   struct stat shown = {};
   struct stat wanted = {};
-  if (::fstat(store_.get(), &wanted) != 0)
+  if (::stat(options_.store_directory.c_str(), &wanted) != 0)
     return absl::ErrnoToStatus(errno, absl::StrCat("stat ", options_.store_directory));
   if (::stat(through.c_str(), &shown) == 0 && shown.st_dev == wanted.st_dev &&
       shown.st_ino == wanted.st_ino)
@@ -196,6 +196,9 @@ absl::Status OverlayViews::MakeCurrent(const std::string& boot_id) {
                                                        O_WRONLY | O_CREAT | O_EXCL, 0600));
   STOWAGE_RETURN_IF_ERROR(
       WriteAll(file.get(), GenerationText(boot_id, secret_name_), fresh + "/generation"));
+  // After power loss it must say that all the rest is of another boot.
+  if (::fsync(file.get()) != 0)
+    return absl::ErrnoToStatus(errno, absl::StrCat("sync ", fresh, "/generation"));
   STOWAGE_FAULT_POINT("overlay.boot.written");
   return Rename(fresh, current_);
 }
@@ -209,15 +212,35 @@ absl::StatusOr<std::string> OverlayViews::Skeleton(
   };
   {
     const absl::MutexLock lock(&mutex_, absl::Condition(&nobody_makes_it));
-    if (Exists(directory)) return lower_mount_.Through(directory);
+    if (checked_.contains(number)) return lower_mount_.Through(directory);
     being_made_.insert(number);
   }
   const auto names = base_names();
-  const absl::Status made = names.ok() ? MakeSkeleton(directory, *names) : names.status();
+  absl::Status made = names.status();
+  if (made.ok() && Exists(directory)) {
+    made = CheckSkeleton(directory, *names);
+    if (absl::IsDataLoss(made))
+      made = absl::DataLossError(absl::StrCat(made.message(),
+                                              "; it was right when it was made: stop "
+                                              "the containers that show it and remove ",
+                                              directory));
+  } else if (made.ok()) {
+    made = MakeSkeleton(directory, *names);
+  }
   const absl::MutexLock lock(&mutex_);
   being_made_.erase(number);
-  STOWAGE_RETURN_IF_ERROR(Annotate(made, absl::StrCat("make view ", number, " of the store")));
+  STOWAGE_RETURN_IF_ERROR(Annotate(made, absl::StrCat("view ", number, " of the store")));
+  checked_.insert(number);
   return lower_mount_.Through(directory);
+}
+
+absl::Status OverlayViews::CheckSkeleton(const std::string& directory,
+                                         const std::vector<std::string>& base_names) const {
+  STOWAGE_ASSIGN_OR_RETURN(const UniqueFd view,
+                           MountDetachedOverlay({layers_.cap, lower_mount_.Through(directory),
+                                                 layers_.mask, layers_.store_parent},
+                                                options_.mount_options));
+  return CheckView(view.get(), store_.get(), base_names);
 }
 
 absl::Status OverlayViews::MakeSkeleton(const std::string& directory,
@@ -229,11 +252,7 @@ absl::Status OverlayViews::MakeSkeleton(const std::string& directory,
   };
   STOWAGE_RETURN_IF_ERROR(WriteSkeleton(store_.get(), base_names, secret_name_, fresh));
   STOWAGE_FAULT_POINT("overlay.skeleton.written");
-  STOWAGE_ASSIGN_OR_RETURN(const UniqueFd view,
-                           MountDetachedOverlay({layers_.cap, lower_mount_.Through(fresh),
-                                                 layers_.mask, layers_.store_parent},
-                                                options_.mount_options));
-  STOWAGE_RETURN_IF_ERROR(CheckView(view.get(), store_.get(), base_names));
+  STOWAGE_RETURN_IF_ERROR(CheckSkeleton(fresh, base_names));
   STOWAGE_FAULT_POINT("overlay.skeleton.checked");
   return Rename(fresh, directory);
 }
@@ -254,6 +273,10 @@ absl::StatusOr<bool> OverlayViews::RemoveUnneeded(
     if (is_number && mounted.contains(number)) {
       left = true;
       continue;
+    }
+    if (is_number) {
+      const absl::MutexLock lock(&mutex_);
+      checked_.erase(number);
     }
     STOWAGE_RETURN_IF_ERROR(TakeAway(absl::StrCat(current_, "/skeletons/", name)));
   }

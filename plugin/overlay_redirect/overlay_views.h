@@ -54,9 +54,9 @@ class OverlayViews {
   std::string Through(absl::string_view path) const { return lower_mount_.Through(path); }
   const std::string& mountpoint() const { return lower_mount_.mountpoint(); }
 
-  // The skeleton of a view. At the first call since the machine was started, writes it, mounts it
-  // where nobody sees it, and checks that every store path shows. What the store loses later is the
-  // caller's to notice.
+  // The skeleton of a view. At the first call for a number, writes it unless an earlier process of
+  // this boot has, mounts it where nobody sees it, and checks that every store path shows. What the
+  // store loses later is the caller's to notice.
   //
   // number: never given to another set of paths. base_names: asked at the first call; sorted.
   // Errors: NotFound naming the first store path that is gone; DataLoss if the kernel shows
@@ -82,6 +82,8 @@ class OverlayViews {
   absl::Status MakeCurrent(const std::string& boot_id);
   absl::Status MakeSkeleton(const std::string& directory,
                             const std::vector<std::string>& base_names);
+  absl::Status CheckSkeleton(const std::string& directory,
+                             const std::vector<std::string>& base_names) const;
   absl::Status TakeAway(const std::string& path);
   std::string NewPath() const;
 
@@ -96,6 +98,7 @@ class OverlayViews {
   std::unique_ptr<NameWatch> watch_;
   absl::Mutex mutex_;  // a leaf
   absl::flat_hash_set<int64_t> being_made_ ABSL_GUARDED_BY(mutex_);
+  absl::flat_hash_set<int64_t> checked_ ABSL_GUARDED_BY(mutex_);  // by this process
 };
 
 }  // namespace stowage

@@ -55,13 +55,17 @@ absl::Status MountAndRead(const std::string& directory, const std::vector<std::s
   return absl::OkStatus();
 }
 
-absl::Status CheckSettings(const std::vector<std::string>& options) {
+absl::Status CheckOptions(const std::vector<std::string>& options) {
   if (std::find(options.begin(), options.end(), "userxattr") != options.end())
     return absl::FailedPreconditionError(
         "in a user namespace overlayfs follows no redirects: run stowaged as root of the host");
+  return absl::OkStatus();
+}
+
+absl::Status CheckParameters() {
   // Whoever mounts with options of his own (BuildKit drops ours) would see empty store paths.
-  const auto always = ReadFile(kAlwaysFollow, 100);
-  if (always.ok() && absl::StartsWith(*always, "N"))
+  STOWAGE_ASSIGN_OR_RETURN(const std::string always, ReadFile(kAlwaysFollow, 100));
+  if (absl::StartsWith(always, "N"))
     return absl::FailedPreconditionError(absl::StrCat(kAlwaysFollow,
                                                       " is N: set it, or the kernel's parameter "
                                                       "overlay.redirect_always_follow, to Y"));
@@ -71,14 +75,15 @@ absl::Status CheckSettings(const std::vector<std::string>& options) {
 }  // namespace
 
 absl::Status ProbeRedirects(const std::string& directory, const std::vector<std::string>& options) {
-  STOWAGE_RETURN_IF_ERROR(CheckSettings(options));
+  STOWAGE_RETURN_IF_ERROR(CheckOptions(options));
   const absl::Status shown = MountAndRead(directory, options);
   STOWAGE_FAULT_POINT("overlay.probe.read");
   const absl::Status removed = RemoveTree(directory);
   if (!shown.ok())
     return absl::FailedPreconditionError(
         absl::StrCat("a test mount in ", directory, " failed: ", shown.message()));
-  return removed;
+  STOWAGE_RETURN_IF_ERROR(removed);
+  return CheckParameters();  // the kernel has loaded the module by now
 }
 
 }  // namespace stowage

@@ -1,5 +1,6 @@
 #include "plugin/snapshots/overlay_features.h"
 
+#include <sys/mount.h>
 #include <unistd.h>
 
 #include <cstdint>
@@ -10,6 +11,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
 #include "base/file.h"
+#include "base/unique_fd.h"
 
 namespace stowage {
 
@@ -26,6 +28,9 @@ bool IsUserNamespaceMap(absl::string_view uid_map) {
 }
 
 OverlayFeatures DetectOverlayFeatures() {
+  // Loads the module, whose parameters are not there before: it may be that nobody has mounted an
+  // overlay since the machine was started. Not allowed to anybody but root, who needs it.
+  const UniqueFd loaded(::fsopen("overlay", FSOPEN_CLOEXEC));
   OverlayFeatures features;
   features.index_off = ::access("/sys/module/overlay/parameters/index", F_OK) == 0;
   // No such file: the kernel has no user namespaces.

@@ -30,7 +30,7 @@ absl::Status ShowTree(OverlayViews& views, int64_t number) {
 absl::Status Live(const OverlayNode& node) {
   {
     STOWAGE_ASSIGN_OR_RETURN(const Views views, OverlayViews::Open(node.Options()));
-    for (const int64_t number : {7, 8}) STOWAGE_RETURN_IF_ERROR(ShowTree(*views, number));
+    for (const int64_t number : {8, 9}) STOWAGE_RETURN_IF_ERROR(ShowTree(*views, number));
     const auto wanted = []() -> absl::StatusOr<std::vector<int64_t>> { return {{8}}; };
     STOWAGE_RETURN_IF_ERROR(views->RemoveUnneeded(wanted, {}).status());
     views->Drain();

@@ -66,6 +66,31 @@ TEST_CASE("NameWatch tells of names that were there, are made, and are moved in"
   CHECK(told.Sees("moved"));
 }
 
+TEST_CASE("NameWatch repeats a call that failed, without another event, and warns once",
+          "[plugin][name_watch]") {
+  const testing::TemporaryDirectory directory;
+  absl::Mutex mutex;
+  int calls = 0;
+  int warnings = 0;
+  const auto watch = NameWatch::Start(
+      directory.path(),
+      [&] {
+        const absl::MutexLock lock(&mutex);
+        ++calls;  // 1: at the start
+        return calls == 2 || calls == 3 ? absl::ResourceExhaustedError("full") : absl::OkStatus();
+      },
+      [&](absl::string_view) {
+        const absl::MutexLock lock(&mutex);
+        ++warnings;
+      });
+  REQUIRE_OK(watch);
+  REQUIRE_OK(MakeDirectories(directory.Join("made")));
+  const auto repeated = [&] { return calls == 4; };
+  const absl::MutexLock lock(&mutex);
+  CHECK(mutex.AwaitWithTimeout(absl::Condition(&repeated), kPatience));
+  CHECK(warnings == 1);
+}
+
 TEST_CASE("NameWatch warns when its directory is removed", "[plugin][name_watch]") {
   const testing::TemporaryDirectory directory;
   REQUIRE_OK(MakeDirectories(directory.Join("watched")));

@@ -1,5 +1,6 @@
 // Restarts, reboots, removal, and the mount by which lower directories are reached.
 #include <sys/mount.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -61,6 +62,27 @@ TEST_CASE("A damaged generation file is an error while containers may use what i
   const absl::Status status = OverlayViews::Open(node.Options()).status();
   CHECK(absl::IsFailedPrecondition(status));
   CHECK(absl::StrContains(status.message(), "damaged"));
+}
+
+TEST_CASE("A skeleton that shows something else after a restart is not handed out",
+          "[overlay_redirect]") {
+  OverlayNode node;
+  (void)node.Lowers();
+  node.Open();
+  SECTION("its number is that of another closure") {
+    const absl::Status status = node.Skeleton(7, {kTree}).status();
+    CHECK(absl::IsDataLoss(status));
+    CHECK(absl::StrContains(status.message(), "current/skeletons/7"));
+  }
+  SECTION("its attributes were lost, as by a copy of the state directory") {
+    const std::string path =
+        node.Path(absl::StrCat("state/overlay/current/skeletons/7/nix/store/", kTree));
+    REQUIRE(::removexattr(path.c_str(), "trusted.overlay.redirect") == 0);
+    const absl::Status status = node.Skeleton(7, {kTree, kFile, kLink, kProgram}).status();
+    CHECK(absl::IsDataLoss(status));
+    CHECK(absl::StrContains(status.message(), kTree));
+  }
+  SECTION("nothing of that") { REQUIRE_OK(node.Skeleton(7, {kTree, kFile, kLink, kProgram})); }
 }
 
 TEST_CASE("What a killed process left is removed, what it finished stays", "[overlay_redirect]") {
