@@ -90,6 +90,9 @@ void CommitOrdinary(Setup& setup, const std::string& chain_id, bool with_ref_lab
   api::PrepareSnapshotRequest prepare;
   prepare.set_snapshotter("remote");
   prepare.set_key("extract-1 " + chain_id);
+  // What keeps it from garbage collection while no image does; containerd collects soon after its
+  // start.
+  (*prepare.mutable_labels())["containerd.io/gc.root"] = "test";
   api::PrepareSnapshotResponse prepared;
   grpc::ClientContext prepare_context;
   PrepareCall(scope, prepare_context);
@@ -98,7 +101,6 @@ void CommitOrdinary(Setup& setup, const std::string& chain_id, bool with_ref_lab
   commit.set_snapshotter("remote");
   commit.set_key(prepare.key());
   commit.set_name(chain_id);
-  // What keeps it from garbage collection while no image does.
   (*commit.mutable_labels())["containerd.io/gc.root"] = "test";
   if (with_ref_label) (*commit.mutable_labels())["containerd.io/snapshot.ref"] = chain_id;
   google::protobuf::Empty empty;
