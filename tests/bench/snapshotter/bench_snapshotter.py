@@ -90,7 +90,7 @@ def main():
         directory = pathlib.Path(scratch)
         client = build_client(directory)
         ours, theirs = f"{scratch}/ours.sock", f"{scratch}/overlayfs.sock"
-        with server(ours, [f"{arguments.bin_directory}/snapshotter_server", ours, f"{scratch}/ours"],
+        with server(ours, [f"{arguments.bin_directory}/snapshotter_server", ours, f"{scratch}/ours", "fuse"],
                     lambda process: process.stdin.close()), \
                 server(theirs, [client, "overlayfs", theirs, f"{scratch}/overlayfs"],
                        lambda process: process.send_signal(signal.SIGTERM)):
