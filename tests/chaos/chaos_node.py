@@ -35,7 +35,7 @@ class ChaosNode(Node):
         self.died_at, self.killed = {}, dict.fromkeys(self.names, 0)
         self.problems = []
         self._random = random.Random(f"faults {seed}")
-        self._stowaged, self._ending = None, False
+        self._stowaged, self._ending = None, False  # the process of now; replaced by the supervisor's thread
         self._log = f"{case.logs}/node-stowaged"
         self._log_read = 0
         self._supervisor = None
@@ -85,14 +85,17 @@ class ChaosNode(Node):
                 self.problems.append(f"stowaged ended with status {status}")
                 time.sleep(1)
             time.sleep(RESTART_MS / 1000)
+            if self._ending:
+                return
             self._start_once()
 
     def restart_stowaged(self, fault=None):
         """Ends stowaged in no order and waits for the next, which dies at `fault` ("NAME:HIT") if given."""
+        # one that died before is replaced first: its successor must not be the one that dies at `fault`
+        before = wait_until(self._living_stowaged, PROCESS_SECONDS, "a stowaged to end")
         self.next_fault = fault
-        before = self._stowaged.pid
-        os.kill(before, signal.SIGKILL)
-        wait_until(lambda: self._stowaged.pid != before, PROCESS_SECONDS, "another stowaged")
+        before.kill()  # does nothing, and must not, when it has just died of itself
+        wait_until(lambda: self._stowaged is not before, PROCESS_SECONDS, "another stowaged")
         self.await_stowaged()
         if fault is None:
             self.await_snapshotter()
@@ -106,10 +109,15 @@ class ChaosNode(Node):
 
     # --- processes
 
+    def _living_stowaged(self):
+        stowaged = self._stowaged
+        return stowaged if stowaged.poll() is None else None
+
     def pid(self, name):
         """The process of that name: "stowaged", "keeper", "worker" or "service manager"; None without one."""
         if name == "stowaged":
-            return self._stowaged.pid if self._stowaged.poll() is None else None
+            living = self._living_stowaged()
+            return living.pid if living else None
         if name == "service manager":
             return self.processes["stowage-fuse"].pid
         found = self.fuse_processes(name)
