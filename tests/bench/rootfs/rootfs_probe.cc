@@ -20,7 +20,6 @@
 #include <functional>
 #include <iostream>
 #include <map>
-#include <random>
 #include <string>
 #include <vector>
 
@@ -31,7 +30,6 @@ namespace {
 using stowage::UniqueFd;
 
 constexpr size_t kBlock = 1 << 20;
-constexpr int kRandomReads = 20000;
 
 struct Workload {
   int root = -1;
@@ -93,19 +91,6 @@ void TouchMapped(const Workload& workload) {
   }
 }
 
-void ReadAtRandom(const Workload& workload) {
-  for (const std::string& name : workload.names) {
-    const UniqueFd fd = Open(workload, name);
-    std::mt19937_64 random(1);  // the same places for every file system
-    std::uniform_int_distribution<size_t> block(0, SizeOf(fd.get(), name) / 4096 - 1);
-    char buffer[4096];
-    for (int i = 0; i < kRandomReads; ++i) {
-      if (::pread(fd.get(), buffer, sizeof buffer, static_cast<off_t>(block(random) * 4096)) < 0)
-        Fail("read " + name);
-    }
-  }
-}
-
 void Walk(int parent, const char* name) {
   const int fd = ::openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
   DIR* const directory = fd < 0 ? nullptr : ::fdopendir(fd);
@@ -150,13 +135,13 @@ void RunProgram(const Workload& workload) {
 
 int main(int argc, char** argv) {
   const std::map<std::string, std::function<void(const Workload&)>> operations = {
-      {"open", OpenAll},        {"lstat", LstatAll}, {"read", ReadAll},   {"mmap", TouchMapped},
-      {"random", ReadAtRandom}, {"walk", WalkAll},   {"run", RunProgram},
+      {"open", OpenAll},     {"lstat", LstatAll}, {"read", ReadAll},
+      {"mmap", TouchMapped}, {"walk", WalkAll},   {"run", RunProgram},
   };
   const auto operation = argc < 3 ? operations.end() : operations.find(argv[1]);
   if (operation == operations.end()) {
     std::fprintf(stderr,
-                 "usage: rootfs_probe open|lstat|read|mmap|random|walk|run DIRECTORY "
+                 "usage: rootfs_probe open|lstat|read|mmap|walk|run DIRECTORY "
                  "[PROGRAM ARGUMENT...] < names\n");
     return 2;
   }
