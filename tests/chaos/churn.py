@@ -115,9 +115,10 @@ class Churn:
 
     def _container(self, image, identifier, script, want):
         """Runs a command in a container and removes it, whatever becomes of stowaged meanwhile."""
-        command = self._ctr("run", "--rm", "--snapshotter", "stowage", image, identifier,
+        file = self.node.output_file(identifier)
+        command = self._ctr("run", "--rm", "--snapshotter", "stowage", *file.flags, image, identifier,
                             "busybox", "sh", "-ec", script)
-        output = self._call("run", command)
+        output = self._call("run", command, file)
         if output is not None and output != want:
             self._wrong(f"{image} {identifier}: got {output!r}, want {want!r}")
         if output is None:
@@ -131,16 +132,17 @@ class Churn:
     def _ctr(self, *words):
         return ["ctr", "--address", self.node.containerd_socket, "--namespace", self.node.namespace, *words]
 
-    def _call(self, what, command):
-        """The standard output, or None if the call was refused."""
+    def _call(self, what, command, file=None):
+        """The output, which is in the OutputFile if there is one; None if the call was refused."""
         done = subprocess.run(command, capture_output=True, text=True, timeout=CALL_SECONDS, check=False)
+        output = file.take() if file else done.stdout
         if done.returncode == 0:
             self._count(self.done, what)
-            return done.stdout
+            return output
         self._count(self.refused, what)
         # a container that started and failed is no refusal of ctr's
         if not REFUSED.search(done.stderr) or (what == "run" and "ctr:" not in done.stderr):
-            self._wrong(f"{' '.join(command)}: exit status {done.returncode}\n{done.stdout}{done.stderr}")
+            self._wrong(f"{' '.join(command)}: exit status {done.returncode}\n{output}{done.stderr}")
         time.sleep(0.05)
         return None
 

@@ -86,11 +86,10 @@ def _shared_chain(node):
     expect(len(_snapshots(node, namespace=of_other)) > 3, "the other namespace has no snapshot for each layer")
     node.stowage("pull", IMAGE, namespace=of_other)  # the same chain on the empty parent: containerd has it by layers
     expect_equal(_snapshot_directories(node), [], "directories of layers that are in the Nix store")
-    run_words = ("run", "--rm", "--snapshotter", "stowage")
-    expect_equal(node.ctr(*run_words, by_layers, "one", "hello", namespace=of_other).stdout, HELLO, "by layers")
+    expect_equal(node.run_container(by_layers, "one", "hello", namespace=of_other).stdout, HELLO, "by layers")
     _remove_images(node)
     expect_equal(_snapshots(node), [], "snapshots of the namespace whose image is gone")
-    expect_equal(node.ctr(*run_words, by_layers, "two", "hello", namespace=of_other).stdout, HELLO, "without the other")
+    expect_equal(node.run_container(by_layers, "two", "hello", namespace=of_other).stdout, HELLO, "without the other")
     _remove_images(node, namespace=of_other)
     wait_until(lambda: not _snapshots(node, namespace=of_other), 10, "no snapshots of the other namespace")
 

@@ -14,6 +14,28 @@ START_SECONDS = 20
 STOP_SECONDS = 10
 
 
+class OutputFile:
+    """The file that takes a container's output from its shim. flags: the words of `ctr run` that say so.
+
+    Not by ctr's standard output: containerd 1.6's client closes its ends of the pipes before it has read them to the
+    end (containerd's pull request 8643), so the last of what a container wrote is now and then not there.
+    """
+
+    def __init__(self, path):
+        self._path = path
+        self.flags = ("--log-uri", f"file://{path}")
+
+    def take(self):
+        """The whole output, once `ctr run` has ended; "" of a container that never was. Removes the file."""
+        try:
+            with open(self._path, encoding="utf-8", errors="replace") as file:
+                output = file.read()
+        except FileNotFoundError:
+            return ""
+        os.unlink(self._path)
+        return output
+
+
 class Node:
     """Not started by its constructor. Use Case.node(), which stops it at the end."""
 
@@ -172,9 +194,19 @@ class Node:
         wait_until(lambda: self.ctr("snapshots", "--snapshotter", "stowage", "list", check=False).returncode == 0,
                    START_SECONDS, "containerd's connection to stowaged")
 
-    def run_container(self, image, container_id, *command, flags=(), snapshotter="stowage", **options):
-        """`ctr run --rm` of an image that containerd has."""
-        return self.ctr("run", "--rm", "--snapshotter", snapshotter, *flags, image, container_id, *command, **options)
+    def run_container(self, image, container_id, *command, flags=(), snapshotter="stowage", check=True, **options):
+        """`ctr run --rm` of an image that containerd has. stdout: all that the container wrote, to whichever stream."""
+        output = self.output_file(container_id)
+        done = self.ctr("run", "--rm", "--snapshotter", snapshotter, *output.flags, *flags, image, container_id, *command,
+                        check=False, **options)
+        done.stdout = output.take()
+        expect(done.returncode == 0 or not check,
+               f"container {container_id} of {image}: exit status {done.returncode}\n{done.stdout}{done.stderr}")
+        return done
+
+    def output_file(self, container_id):
+        """What a container of this node writes, without loss: see OutputFile."""
+        return OutputFile(f"{self.directory}/output-{container_id}")
 
     def image_config_digest(self, image):
         """The image ID as containerd's image record has it."""
