@@ -152,6 +152,7 @@ absl::Status LayerCatalog::CheckFiles(absl::Span<const LayerRecord> records) {
       STOWAGE_RETURN_IF_ERROR(
           CheckExists(AT_FDCWD, ProfileDirectory(layer), absl::string_view("profile directory ")));
   }
+  STOWAGE_RETURN_IF_ERROR(store_check_.Check(records));
   // Counted before the check: what is removed during it is seen by the next one.
   uint64_t removals = 0;
   if (removals_) {
@@ -215,7 +216,9 @@ absl::StatusOr<std::vector<LowerDirectory>> LayerCatalog::LowerDirectories(
     absl::Span<const int64_t> layers, ViewDriver driver) {
   STOWAGE_ASSIGN_OR_RETURN(const std::vector<LayerRecord> records, table_->FindAll(layers));
   // GC roots keep Nix from taking them, not a person: better no container than a broken one.
-  if (const absl::Status present = CheckFiles(records); !present.ok())
+  const absl::Status present = CheckFiles(records);
+  if (absl::IsDataLoss(present)) return Annotate(present, "show layers");
+  if (!present.ok())
     return absl::DataLossError(
         absl::StrCat("show layers: ", present.message(),
                      "; 'nix-store --verify --repair' brings a lost store path back, removing and "

@@ -16,6 +16,7 @@
 #include "nix/gc_roots.h"
 #include "plugin/images/fuse_views.h"
 #include "plugin/images/layer_table.h"
+#include "plugin/images/store_check.h"
 #include "plugin/images/view_drivers.h"
 #include "plugin/snapshots/remote_layers.h"
 
@@ -44,6 +45,7 @@ class LayerCatalog : public RemoteLayers {
   LayerTable& table() { return *table_; }
   FuseViews& views() { return *views_; }
   ViewDrivers& drivers() { return *drivers_; }
+  StoreCheck& store_check() { return store_check_; }
   GcRoots& gc_roots() { return gc_roots_; }
   std::string ProfileDirectory(const LayerRecord& profile) const;
 
@@ -55,7 +57,8 @@ class LayerCatalog : public RemoteLayers {
   // top_paths: those store paths of the layer that no other path of it refers to.
   absl::Status Root(const LayerRecord& layer, absl::Span<const StorePath> top_paths);
 
-  // Errors: NotFound naming the first store path or profile that is gone.
+  // Errors: NotFound naming the first store path or profile that is gone; DataLoss naming a file of
+  // a store path that is known to be changed.
   absl::Status CheckPresent(absl::Span<const int64_t> layers);
 
   // The tar of a layer. Recently used ones are kept open. Errors: NotFound if the layer is unknown
@@ -88,10 +91,11 @@ class LayerCatalog : public RemoteLayers {
         table_(std::move(table)),
         views_(std::move(views)),
         drivers_(std::move(drivers)),
-        gc_roots_(options_.gc_roots_directory) {}
+        gc_roots_(options_.gc_roots_directory),
+        store_check_(options_.store_directory, table_.get(), options_.warn) {}
   absl::Status ReconcileRoots();
   // Errors: as CheckPresent, which looks at the claims too. Looks at each store path once, and
-  // again only when something was removed from the store.
+  // again only when something was removed from the store; has what is below it looked at later.
   absl::Status CheckFiles(absl::Span<const LayerRecord> records);
   absl::Status CheckStorePaths(absl::Span<const int64_t> layers);
   // Those of the layers that may have lost store paths since they were checked. removals: what
@@ -106,6 +110,7 @@ class LayerCatalog : public RemoteLayers {
   const std::unique_ptr<FuseViews> views_;
   const std::unique_ptr<ViewDrivers> drivers_;  // uses the two above
   GcRoots gc_roots_;
+  StoreCheck store_check_;  // uses the table
   std::function<void()> wake_;
   absl::Mutex collecting_;
   // A clean-up was interrupted, or something was still mounted; at first, unknown.

@@ -1,6 +1,7 @@
 """A wrong configuration or machine is told clearly, says what to do, and leaves nothing half-written."""
 
 import errno
+import itertools
 import os
 
 from commands import expect, expect_equal, expect_in, run, wait_until
@@ -89,7 +90,31 @@ def _vanished_store_path(case):
     # made again where Nix can, without a restart of anything
     run(["mv", f"{case.scratch}/moved-away", path])
     expect_equal(node.run_container(image, "restored", "cat", "/share/x").stdout, "x", "after the path came back")
+    _changed_store_path(case, node, image, path, top)
     node.stop()
+
+
+def _changed_store_path(case, node, image, path, top):
+    """Somebody writes into a store path: found by stowaged, which looks at what is in use, and told from then on."""
+    with open(f"{path}/share/x", "w", encoding="utf-8") as file:
+        file.write("y")
+    node.stop_daemon("stowaged")  # it would not look again for some seconds
+    node.start_stowaged()
+    node.await_snapshotter()
+    snapshots = ("snapshots", "--snapshotter", "stowage")
+    numbers = itertools.count()
+
+    def refused():
+        done = node.ctr(*snapshots, "prepare", f"changed{next(numbers)}", top, check=False)
+        return done.stderr if done.returncode != 0 else None
+    said = wait_until(refused, 10, f"a refusal of the changed {path}")
+    expect_in(f"{path}/share/x was changed", said, "what Prepare says about a changed store path")
+    mounts = node.ctr(*snapshots, "mounts", case.scratch, "kept", check=False)
+    expect_in(f"'nix-store --repair-path {path}'", mounts.stderr, "what Mounts says about a changed store path")
+    with open(f"{path}/share/x", "w", encoding="utf-8") as file:
+        file.write("x")
+    os.utime(f"{path}/share/x", (1, 1))
+    expect_equal(node.run_container(image, "repaired", "cat", "/share/x").stdout, "x", "after the repair")
 
 
 def _no_fuse_device(case):

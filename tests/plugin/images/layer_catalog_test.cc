@@ -44,6 +44,7 @@ struct Fixture {
         LayerArchive::ForStorePaths(directory.Join("store"), std::vector<std::string>{kPath});
     REQUIRE_OK(archive);
     layer.size_bytes = archive->size_bytes();
+    layer.diff_id = archive->Hash({}).value().diff_id;
     layer.id = catalog->table().Record(layer, {{0, kPath, Sha256("nar")}}).value();
     REQUIRE_OK(catalog->Root(layer, {StorePath::FromBaseName(kPath).value()}));
     REQUIRE_OK(catalog->table().RecordChains({Sha256("chain")}, {layer.id}));
@@ -108,6 +109,23 @@ TEST_CASE("LayerCatalog sees a store path go that it has seen before, and come b
   CHECK_FALSE(found());
   REQUIRE(std::rename(f.directory.Join("away").c_str(), path.c_str()) == 0);
   CHECK(found());
+}
+
+TEST_CASE("LayerCatalog shows no layer whose files are known to be changed",
+          "[plugin][layer_catalog]") {
+  Fixture f;
+  REQUIRE_OK(f.catalog->FindChain(Sha256("chain"), std::nullopt));
+  f.catalog->store_check().Drain();
+  REQUIRE_OK(f.catalog->FindChain(Sha256("chain"), std::nullopt));
+  REQUIRE_OK(WriteFileAtomically(f.directory.Join("store/" + kPath + "/bin/hello"), "ho", 0555));
+  f.Open();
+  REQUIRE_OK(f.catalog->FindChain(Sha256("chain"), std::nullopt));  // nobody has looked yet
+  f.catalog->store_check().Drain();
+  const auto found = f.catalog->FindChain(Sha256("chain"), std::nullopt);
+  CHECK(absl::IsDataLoss(found.status()));
+  CHECK(found.status().message().find(kPath) != absl::string_view::npos);
+  const auto lower = f.catalog->LowerDirectories({f.layer.id}, ViewDriver::kFuse);
+  CHECK(absl::IsDataLoss(lower.status()));
 }
 
 TEST_CASE("LayerCatalog keeps the archive of a layer open and notices changed files",
