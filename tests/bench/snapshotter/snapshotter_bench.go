@@ -1,10 +1,12 @@
 // Measures a snapshotter behind a socket, and serves the baseline, containerd's own overlayfs snapshotter.
 //
 //	snapshotter_bench overlayfs SOCKET ROOT
-//	snapshotter_bench measure SOCKET PRESENT WORKERS ROUNDS mixed|alone
+//	snapshotter_bench measure SOCKET PRESENT WORKERS ROUNDS mixed|steady|alone
 //
 // `measure` fills up to PRESENT snapshots, then lets each of WORKERS make ROUNDS layers and containers: `mixed` one after
-// the other, so that each worker is at another call; `alone` one kind of call after the other, all workers at the same one.
+// the other as fast as they are answered, so that each worker is at another call; `steady` the same at a rate that both
+// servers can follow, so that both are asked equally much; `alone` one kind of call after the other, all workers at the
+// same one.
 // Prints one JSON object: the milliseconds of each call at the 50th and 99th percentile.
 package main
 
@@ -34,14 +36,17 @@ import (
 // The chain that containers stand on, as long as that of a usual image.
 const chainLayers = 10
 
+// From the beginning of one call of a worker to that of its next, `steady`.
+const steadyInterval = 10 * time.Millisecond
+
 func main() {
 	switch {
 	case len(os.Args) == 4 && os.Args[1] == "overlayfs":
 		check(serve(os.Args[2], os.Args[3]))
-	case len(os.Args) == 7 && os.Args[1] == "measure" && (os.Args[6] == "mixed" || os.Args[6] == "alone"):
-		check(measure(os.Args[2], number(os.Args[3]), number(os.Args[4]), number(os.Args[5]), os.Args[6] == "mixed"))
+	case len(os.Args) == 7 && os.Args[1] == "measure" && (os.Args[6] == "mixed" || os.Args[6] == "steady" || os.Args[6] == "alone"):
+		check(measure(os.Args[2], number(os.Args[3]), number(os.Args[4]), number(os.Args[5]), os.Args[6]))
 	default:
-		log.Fatal("usage: snapshotter_bench overlayfs SOCKET ROOT | measure SOCKET PRESENT WORKERS ROUNDS mixed|alone")
+		log.Fatal("usage: snapshotter_bench overlayfs SOCKET ROOT | measure SOCKET PRESENT WORKERS ROUNDS mixed|steady|alone")
 	}
 }
 
@@ -113,7 +118,7 @@ func (s *samples) percentile(name string, percent int) float64 {
 	return taken[(len(taken)-1)*percent/100].Seconds() * 1000
 }
 
-func measure(socket string, present, workers, rounds int, mixed bool) error {
+func measure(socket string, present, workers, rounds int, order string) error {
 	ctx := context.Background()
 	snapshotter, err := connect(socket)
 	if err != nil {
@@ -123,9 +128,14 @@ func measure(socket string, present, workers, rounds int, mixed bool) error {
 		return err
 	}
 	taken := &samples{taken: map[string][]time.Duration{}}
-	if mixed {
+	if order != "alone" {
+		began := time.Now()
 		err = together(workers, rounds, func(worker, round int) error {
-			for _, step := range steps {
+			for i, step := range steps {
+				if order == "steady" { // the workers begin one after the other within an interval
+					number := time.Duration(round*len(steps) + i)
+					time.Sleep(time.Until(began.Add(number*steadyInterval + time.Duration(worker)*steadyInterval/time.Duration(workers))))
+				}
 				if err := taken.time(step.name, func() error { return step.call(ctx, snapshotter, worker, round) }); err != nil {
 					return err
 				}
