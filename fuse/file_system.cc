@@ -18,7 +18,7 @@ int FileSystem::CheckView(const ViewIndex& view, int error) {
   return error;
 }
 
-int FileSystem::Resolve(const NodeAddress& address, ObjectNode* node) {
+int FileSystem::Resolve(const NodeAddress& address, ObjectNode* node, uint64_t* promised) {
   uint64_t object_number = address.object;
   if (!address.is_regular_file) {
     std::shared_ptr<const ViewIndex> view;
@@ -28,7 +28,10 @@ int FileSystem::Resolve(const NodeAddress& address, ObjectNode* node) {
       return error;
     object_number = slot.object_number;
   }
-  if (const int error = indexes_->Object(object_number, &node->object); error != 0) return error;
+  if (const int error = indexes_->Object(object_number, &node->object); error != 0) {
+    if (promised != nullptr) *promised = object_number;
+    return error;
+  }
   const int error =
       CheckObject(*node->object, node->object->ReadEntry(address.entry, &node->entry));
   if (error != 0) return error;
@@ -43,7 +46,7 @@ int FileSystem::RootAttributes(NodeAttributes* attributes) {
   return indexes_->ViewsChangedAt(&attributes->modified);
 }
 
-int FileSystem::GetAttributes(uint64_t nodeid, NodeAttributes* attributes) {
+int FileSystem::GetAttributes(uint64_t nodeid, NodeAttributes* attributes, uint64_t* promised) {
   if (nodeid == kMountRootNodeId) return RootAttributes(attributes);
   const NodeAddress address = ParseNodeId(nodeid);
   if (!address.is_regular_file && address.slot == 0) {
@@ -53,19 +56,20 @@ int FileSystem::GetAttributes(uint64_t nodeid, NodeAttributes* attributes) {
     return indexes_->View(address.view, &view);
   }
   ObjectNode node;
-  if (const int error = Resolve(address, &node); error != 0) return error;
+  if (const int error = Resolve(address, &node, promised); error != 0) return error;
   *attributes =
       ObjectNodeAttributes(address.view, address.slot, node.object->object_number(), node.entry);
   return 0;
 }
 
-int FileSystem::Lookup(uint64_t directory, absl::string_view name, NodeAttributes* attributes) {
+int FileSystem::Lookup(uint64_t directory, absl::string_view name, NodeAttributes* attributes,
+                       uint64_t* promised) {
   if (directory == kMountRootNodeId) return LookupView(name, attributes);
   const NodeAddress address = ParseNodeId(directory);
   if (!address.is_regular_file && address.slot == 0)
-    return LookupSynthetic(address, name, attributes);
+    return LookupSynthetic(address, name, attributes, promised);
   ObjectNode node;
-  if (const int error = Resolve(address, &node); error != 0) return error;
+  if (const int error = Resolve(address, &node, promised); error != 0) return error;
   ObjectEntry child;
   const int error = CheckObject(*node.object, node.object->FindChild(node.entry, name, &child));
   if (error != 0) return error;
@@ -86,7 +90,7 @@ int FileSystem::LookupView(absl::string_view name, NodeAttributes* attributes) {
 }
 
 int FileSystem::LookupSynthetic(const NodeAddress& directory, absl::string_view name,
-                                NodeAttributes* attributes) {
+                                NodeAttributes* attributes, uint64_t* promised) {
   std::shared_ptr<const ViewIndex> view;
   if (const int error = indexes_->View(directory.view, &view); error != 0) return error;
   switch (directory.entry) {
@@ -101,6 +105,7 @@ int FileSystem::LookupSynthetic(const NodeAddress& directory, absl::string_view 
     case kViewNixStore: {
       ViewEntry slot;
       if (const int error = CheckView(*view, view->FindName(name, &slot)); error != 0) return error;
+      if (promised != nullptr) *promised = slot.object_number;
       return SlotAttributes(directory.view, slot, attributes);
     }
     default:
@@ -113,27 +118,28 @@ int FileSystem::SlotAttributes(uint32_t view, const ViewEntry& slot, NodeAttribu
   ObjectEntry entry;
   // The name is there, so a missing object is damage and not ESTALE, which would make the kernel
   // look the name up again.
-  if (indexes_->Object(slot.object_number, &object) != 0) return EIO;
+  if (const int error = indexes_->Object(slot.object_number, &object); error != 0)
+    return error == EAGAIN ? EAGAIN : EIO;
   if (CheckObject(*object, object->ReadEntry(0, &entry)) != 0) return EIO;
   *attributes = ObjectNodeAttributes(view, slot.slot, slot.object_number, entry);
   return 0;
 }
 
-int FileSystem::ReadLink(uint64_t nodeid, std::string* target) {
+int FileSystem::ReadLink(uint64_t nodeid, std::string* target, uint64_t* promised) {
   const NodeAddress address = ParseNodeId(nodeid);
   if (address.is_regular_file || address.slot == 0) return EINVAL;
   ObjectNode node;
-  if (const int error = Resolve(address, &node); error != 0) return error;
+  if (const int error = Resolve(address, &node, promised); error != 0) return error;
   if (node.entry.kind != EntryKind::kSymlink) return EINVAL;
   target->assign(node.entry.target.data(), node.entry.target.size());
   return 0;
 }
 
-int FileSystem::OpenFile(uint64_t nodeid, OpenedFile* file) {
+int FileSystem::OpenFile(uint64_t nodeid, OpenedFile* file, uint64_t* promised) {
   const NodeAddress address = ParseNodeId(nodeid);
   if (!address.is_regular_file) return EISDIR;
   ObjectNode node;
-  if (const int error = Resolve(address, &node); error != 0) return error;
+  if (const int error = Resolve(address, &node, promised); error != 0) return error;
   file->size_bytes = node.entry.size_bytes;
   return CheckObject(*node.object, files_->Open(*node.object, node.entry, &file->file));
 }

@@ -33,22 +33,26 @@ struct OpenedFile {
 //
 // Knows no libfuse. All methods are thread-safe and return 0 or a positive errno: ENOENT, ENOTDIR,
 // EISDIR, EINVAL as in POSIX; ESTALE for a nodeid whose view or object has no file any longer; EIO
-// for damaged index files or a store that is not as it was indexed (logged once per object).
+// for damaged index files or a store that is not as it was indexed (logged once per object). Those
+// that lead into an object give EAGAIN when it is promised, and its number in *promised (may be
+// null): its store path is not there yet, and the question can be answered when it is.
 class FileSystem {
  public:
   // Borrows all three, which must outlive it.
   FileSystem(IndexDirectory* indexes, StoreFiles* files, FaultLog* faults)
       : indexes_(indexes), files_(files), faults_(faults) {}
 
-  int Lookup(uint64_t directory, absl::string_view name, NodeAttributes* attributes);
-  int GetAttributes(uint64_t nodeid, NodeAttributes* attributes);
-  int ReadLink(uint64_t nodeid, std::string* target);
-  int OpenFile(uint64_t nodeid, OpenedFile* file);
+  int Lookup(uint64_t directory, absl::string_view name, NodeAttributes* attributes,
+             uint64_t* promised = nullptr);
+  int GetAttributes(uint64_t nodeid, NodeAttributes* attributes, uint64_t* promised = nullptr);
+  int ReadLink(uint64_t nodeid, std::string* target, uint64_t* promised = nullptr);
+  int OpenFile(uint64_t nodeid, OpenedFile* file, uint64_t* promised = nullptr);
 
   // Gives the entries from `offset` on (0: the first; "." and ".." included) to `visit` until it
   // returns false or there are no more.
   using Visitor = absl::FunctionRef<bool(const DirectoryEntry&)>;
-  int ReadDirectory(uint64_t directory, uint64_t offset, Visitor visit);
+  int ReadDirectory(uint64_t directory, uint64_t offset, Visitor visit,
+                    uint64_t* promised = nullptr);
 
  private:
   // Where a nodeid leads inside an object.
@@ -57,10 +61,10 @@ class FileSystem {
     ObjectEntry entry;
   };
 
-  int Resolve(const NodeAddress& address, ObjectNode* node);
+  int Resolve(const NodeAddress& address, ObjectNode* node, uint64_t* promised);
   int LookupView(absl::string_view name, NodeAttributes* attributes);
   int LookupSynthetic(const NodeAddress& directory, absl::string_view name,
-                      NodeAttributes* attributes);
+                      NodeAttributes* attributes, uint64_t* promised);
   int SlotAttributes(uint32_t view, const ViewEntry& slot, NodeAttributes* attributes);
   int RootAttributes(NodeAttributes* attributes);
   // Passes the reader's answer on; logs EIO.
@@ -70,7 +74,8 @@ class FileSystem {
   int ReadRoot(uint64_t offset, Visitor visit);
   int ReadSynthetic(const NodeAddress& directory, uint64_t offset, Visitor visit);
   int ReadStoreDirectory(uint32_t view, uint64_t offset, Visitor visit);
-  int ReadObjectDirectory(const NodeAddress& directory, uint64_t offset, Visitor visit);
+  int ReadObjectDirectory(const NodeAddress& directory, uint64_t offset, Visitor visit,
+                          uint64_t* promised);
 
   IndexDirectory* const indexes_;
   StoreFiles* const files_;

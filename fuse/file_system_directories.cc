@@ -45,11 +45,12 @@ DirectoryEntry UnreadableEntry(absl::string_view name, uint64_t nodeid, uint64_t
 
 }  // namespace
 
-int FileSystem::ReadDirectory(uint64_t directory, uint64_t offset, Visitor visit) {
+int FileSystem::ReadDirectory(uint64_t directory, uint64_t offset, Visitor visit,
+                              uint64_t* promised) {
   if (directory == kMountRootNodeId) return ReadRoot(offset, visit);
   const NodeAddress address = ParseNodeId(directory);
   if (address.is_regular_file) return ENOTDIR;
-  if (address.slot != 0) return ReadObjectDirectory(address, offset, visit);
+  if (address.slot != 0) return ReadObjectDirectory(address, offset, visit, promised);
   if (address.entry == kViewNixStore) return ReadStoreDirectory(address.view, offset, visit);
   return ReadSynthetic(address, offset, visit);
 }
@@ -102,6 +103,7 @@ int FileSystem::ReadStoreDirectory(uint32_t view_number, uint64_t offset, Visito
     DirectoryEntry entry =
         UnreadableEntry(slot.name, TreeNodeId(view_number, slot.slot, 0), next_offset);
     // A damaged object must not hide its neighbours: it is listed, and EIO comes from touching it.
+    // A promised one is not fetched to be listed.
     NodeAttributes attributes;
     if (SlotAttributes(view_number, slot, &attributes) == 0) {
       entry.attributes = attributes;
@@ -112,9 +114,10 @@ int FileSystem::ReadStoreDirectory(uint32_t view_number, uint64_t offset, Visito
   return 0;
 }
 
-int FileSystem::ReadObjectDirectory(const NodeAddress& directory, uint64_t offset, Visitor visit) {
+int FileSystem::ReadObjectDirectory(const NodeAddress& directory, uint64_t offset, Visitor visit,
+                                    uint64_t* promised) {
   ObjectNode node;
-  if (const int error = Resolve(directory, &node); error != 0) return error;
+  if (const int error = Resolve(directory, &node, promised); error != 0) return error;
   if (node.entry.kind != EntryKind::kDirectory) return ENOTDIR;
   const uint64_t self = TreeNodeId(directory.view, directory.slot, directory.entry);
   const uint64_t parent = directory.entry == 0

@@ -10,16 +10,30 @@
 #include "fuse/libfuse.h"
 #include "fuse/libfuse_session.h"
 #include "fuse/store_page_cache.h"
+#include "fuse/waiting_requests.h"
 
 namespace stowage {
 namespace {
 
-// Runs one handler. Whatever happens in it, the request is answered: by the handler, or with EIO.
+// Runs one handler, now and perhaps once more when a promised object is there. It answers the
+// request and returns 0, or returns the error to answer with; EAGAIN: after naming the promised
+// object. Whatever happens in it, the request is answered.
 template <typename Handler>
 void Serve(fuse_req_t request, Handler handler) noexcept {
   FuseReply reply(request);
   try {
-    handler(*static_cast<FileSystem*>(fuse_req_userdata(request)), reply);
+    const auto& server = *static_cast<FuseServer*>(fuse_req_userdata(request));
+    uint64_t promised = 0;
+    const int error = handler(*server.file_system, reply, &promised);
+    if (error == 0) return;
+    if (error != EAGAIN) return reply.Error(error);
+    server.waiting->Add(promised, reply, [handler, &server](FuseReply& later) {
+      uint64_t again = 0;
+      const int failed = handler(*server.file_system, later, &again);
+      // Promised anew in this moment: its image was removed and pulled. Rather than waiting for
+      // ever, the reader is told.
+      if (failed != 0) later.Error(failed == EAGAIN ? EIO : failed);
+    });
   } catch (...) {
     // Out of memory; the reply's destructor says EIO.
   }
@@ -28,30 +42,37 @@ void Serve(fuse_req_t request, Handler handler) noexcept {
 void Init(void* /*user_data*/, fuse_conn_info* connection) { RequestCapabilities(connection); }
 
 void Lookup(fuse_req_t request, fuse_ino_t parent, const char* name) {
-  Serve(request, [parent, name](FileSystem& file_system, FuseReply& reply) {
+  // The name is copied for a handler that waits; libfuse's goes with the request's buffer.
+  Serve(request, [parent, name = std::string(name)](FileSystem& file_system, FuseReply& reply,
+                                                    uint64_t* promised) {
     NodeAttributes attributes;
-    const int error = file_system.Lookup(parent, name, &attributes);
-    if (error == 0) return reply.Entry(attributes);
-    if (error == ENOENT && parent != kMountRootNodeId) return reply.NoEntryEver();
-    reply.Error(error);
+    const int error = file_system.Lookup(parent, name, &attributes, promised);
+    if (error == 0) {
+      reply.Entry(attributes);
+    } else if (error == ENOENT && parent != kMountRootNodeId) {
+      reply.NoEntryEver();
+    } else {
+      return error;
+    }
+    return 0;
   });
 }
 
 void GetAttr(fuse_req_t request, fuse_ino_t node, fuse_file_info* /*file*/) {
-  Serve(request, [node](FileSystem& file_system, FuseReply& reply) {
+  Serve(request, [node](FileSystem& file_system, FuseReply& reply, uint64_t* promised) {
     NodeAttributes attributes;
-    const int error = file_system.GetAttributes(node, &attributes);
-    if (error != 0) return reply.Error(error);
-    reply.Attributes(attributes);
+    const int error = file_system.GetAttributes(node, &attributes, promised);
+    if (error == 0) reply.Attributes(attributes);
+    return error;
   });
 }
 
 void ReadLink(fuse_req_t request, fuse_ino_t node) {
-  Serve(request, [node](FileSystem& file_system, FuseReply& reply) {
+  Serve(request, [node](FileSystem& file_system, FuseReply& reply, uint64_t* promised) {
     std::string target;
-    const int error = file_system.ReadLink(node, &target);
-    if (error != 0) return reply.Error(error);
-    reply.Link(target);
+    const int error = file_system.ReadLink(node, &target, promised);
+    if (error == 0) reply.Link(target);
+    return error;
   });
 }
 
@@ -67,16 +88,20 @@ void OpenDir(fuse_req_t request, fuse_ino_t /*node*/, fuse_file_info* /*file*/) 
 
 void Read(fuse_req_t request, fuse_ino_t node, size_t size, off_t offset,
           fuse_file_info* /*file*/) {
-  Serve(request, [=](FileSystem& file_system, FuseReply& reply) {
+  Serve(request, [=](FileSystem& file_system, FuseReply& reply, uint64_t* promised) {
     OpenedFile file;
-    const int error = file_system.OpenFile(node, &file);
-    if (error != 0) return reply.Error(error);
+    const int error = file_system.OpenFile(node, &file, promised);
+    if (error != 0) return error;
     const auto begin = static_cast<uint64_t>(offset);
-    if (offset < 0 || begin >= file.size_bytes) return reply.Buffer(nullptr, 0);
+    if (offset < 0 || begin >= file.size_bytes) {
+      reply.Buffer(nullptr, 0);
+      return 0;
+    }
     const int fd = file.file->fd.get();
     const size_t count = std::min<uint64_t>(size, file.size_bytes - begin);
     reply.File(fd, offset, count);
     if (!file.file->was_cached) DropFromPageCache(fd, offset, count);
+    return 0;
   });
 }
 
@@ -102,15 +127,17 @@ bool AddEntry(fuse_req_t request, const DirectoryEntry& entry, bool plus, std::v
 }
 
 void ReadDirectory(fuse_req_t request, fuse_ino_t node, size_t size, off_t offset, bool plus) {
-  Serve(request, [=](FileSystem& file_system, FuseReply& reply) {
+  Serve(request, [=](FileSystem& file_system, FuseReply& reply, uint64_t* promised) {
     std::vector<char> buffer(size);
     size_t used = 0;
     const int error = file_system.ReadDirectory(
         node, static_cast<uint64_t>(offset),
-        [&](const DirectoryEntry& entry) { return AddEntry(request, entry, plus, buffer, &used); });
+        [&](const DirectoryEntry& entry) { return AddEntry(request, entry, plus, buffer, &used); },
+        promised);
     // What was read before the damage is given first; the next call meets the error alone.
-    if (error != 0 && used == 0) return reply.Error(error);
+    if (error != 0 && used == 0) return error;
     reply.Buffer(buffer.data(), used);
+    return 0;
   });
 }
 

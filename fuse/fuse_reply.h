@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <string>
+#include <utility>
 
 #include "base/unique_fd.h"
 #include "fuse/file_system.h"
@@ -30,6 +31,8 @@ class FuseReply {
   void FileSystemStatistics();
 
   fuse_req_t request() const { return request_; }
+  // Leaves the answer to the caller.
+  fuse_req_t Release() { return std::exchange(request_, nullptr); }
 
  private:
   // libfuse frees a request with its reply, also when the kernel does not take the reply any more.

@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/directory.h"
 #include "base/file.h"
+#include "fuse/fetch_message.h"
 #include "fuse/nodeid.h"
 
 namespace stowage {
@@ -57,15 +58,26 @@ int IndexDirectory::View(uint64_t number, std::shared_ptr<const ViewIndex>* view
 }
 
 int IndexDirectory::Object(uint64_t number, std::shared_ptr<const ObjectIndex>* object) {
+  *object = objects_.Get(number);
+  if (*object != nullptr) return 0;
+  // In this order: a promise goes after the object's file has come.
+  if (Exists(kPromisesName, number) && !Exists("objects", number)) return EAGAIN;
   return OpenCached(state_directory_fd_.get(), "objects", FaultLog::Kind::kObject, number, faults_,
                     &objects_, object);
 }
 
-int IndexDirectory::FindView(uint64_t number) {
+bool IndexDirectory::Exists(absl::string_view folder, uint64_t number) const {
   struct stat status;
-  if (::fstatat(state_directory_fd_.get(), absl::StrCat("views/", number).c_str(), &status,
-                AT_SYMLINK_NOFOLLOW) == 0)
-    return 0;
+  return ::fstatat(state_directory_fd_.get(), absl::StrCat(folder, "/", number).c_str(), &status,
+                   AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+void IndexDirectory::ForgetObjects(std::optional<uint64_t> number) {
+  objects_.RemoveIf([number](uint64_t kept) { return !number || kept == *number; });
+}
+
+int IndexDirectory::FindView(uint64_t number) {
+  if (Exists("views", number)) return 0;
   views_.Remove(number);
   return ENOENT;
 }

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,8 +29,9 @@ struct IndexDirectoryLimits {
 // The index files below a state directory, <state>/views/<number> and <state>/objects/<number>,
 // mapped when they are first needed and unmapped when others are needed more. Thread-safe.
 //
-// Methods that return int give 0 or a positive errno: ESTALE for a number that has no file, EIO for
-// a file that cannot be used (logged once).
+// Methods that return int give 0 or a positive errno: ESTALE for a number that has no file, EAGAIN
+// for an object without a file that is promised (<state>/promises/<number>), EIO for a file that
+// cannot be used (logged once).
 class IndexDirectory {
  public:
   // state_directory_fd: O_PATH is enough. faults: borrowed, must outlive this.
@@ -39,6 +41,9 @@ class IndexDirectory {
   int View(uint64_t number, std::shared_ptr<const ViewIndex>* view);
   int Object(uint64_t number, std::shared_ptr<const ObjectIndex>* object);
 
+  // Forgets an object's file, which has gone, or all of them.
+  void ForgetObjects(std::optional<uint64_t> number);
+
   // 0 if the view's file is there now, else ENOENT; a view that has gone is forgotten.
   int FindView(uint64_t number);
 
@@ -47,6 +52,8 @@ class IndexDirectory {
   int ViewsChangedAt(timespec* time);
 
  private:
+  bool Exists(absl::string_view folder, uint64_t number) const;
+
   const UniqueFd state_directory_fd_;
   FaultLog* const faults_;
   LruCache<ViewIndex> views_;

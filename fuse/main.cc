@@ -56,6 +56,11 @@ void AddServerOptions(CLI::App& app, stowage::ServerOptions& options) {
                  "waits for it any longer")
       ->check(CLI::Range(1, 86400))
       ->capture_default_str();
+  app.add_option("--stowaged-patience", options.stowaged_patience_seconds,
+                 "Seconds that readers of a store path that is still to be fetched wait for a "
+                 "stowaged that is not there; they get EIO then")
+      ->check(CLI::Range(1, 86400))
+      ->capture_default_str();
   app.add_flag("!--no-resend", options.resend,
                "Do without FUSE_NOTIFY_RESEND, as on kernels before 6.9; for tests");
 }

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -57,9 +58,7 @@ absl::StatusOr<std::unique_ptr<RequestLoop>> RequestLoop::Start(LibfuseSession* 
         std::vector<RequestSlot> share;
         for (size_t j = i; j < loop->left_.size(); j += threads) share.push_back(loop->left_[j]);
         loop->Replay(share);
-        const RequestSlot slot = loop->TakeFreeSlot();
-        loop->ServeUntilEnd(slot);
-        loop->GiveBack(slot);
+        loop->ServeUntilEnd();
       });
       if (--loop->running_ > 0) return;
       const uint64_t one = 1;
@@ -95,6 +94,39 @@ void RequestLoop::GiveBack(const RequestSlot& slot) {
   free_.push_back(slot);
 }
 
+thread_local RequestLoop::Served* RequestLoop::served_ = nullptr;
+
+KeptRequest RequestLoop::KeepServedRequest() {
+  if (served_ == nullptr) return KeptRequest();
+  RequestLoop& loop = *served_->loop;
+  if (++loop.kept_ > static_cast<int>(kSessionSlots) - loop.options_.threads) {
+    --loop.kept_;
+    return KeptRequest();
+  }
+  served_->kept = true;
+  served_->slot->UncountAttempt();
+  return KeptRequest(&loop, *served_->slot);
+}
+
+KeptRequest::~KeptRequest() {
+  if (slot_) loop_->Release(*slot_);
+}
+
+void RequestLoop::Release(const RequestSlot& kept) {
+  kept.Clear();
+  GiveBack(kept);
+  --kept_;
+}
+
+bool RequestLoop::Serve(const RequestSlot& slot, size_t size) {
+  Served served = {this, &slot, false};
+  slot.CountAttempt();
+  served_ = &served;
+  session_->Process(slot.bytes(), size);
+  served_ = nullptr;
+  return !served.kept;
+}
+
 void RequestLoop::RunThread(absl::FunctionRef<void()> body) noexcept {
   try {
     body();
@@ -111,9 +143,8 @@ void RequestLoop::Replay(absl::Span<const RequestSlot> slots) {
                                 " error=\"every worker that served it ended; answered EIO\""));
       AnswerEio(session_->fd(), slot.unique());
     } else {
-      slot.CountAttempt();
-      session_->Process(slot.bytes(), slot.request_bytes());
       ++replayed_;
+      if (!Serve(slot, slot.request_bytes())) continue;
     }
     slot.Clear();
     GiveBack(slot);
@@ -124,14 +155,17 @@ void RequestLoop::Replay(absl::Span<const RequestSlot> slots) {
   options_.on_replayed();
 }
 
-void RequestLoop::ServeUntilEnd(const RequestSlot& slot) {
-  slot.KeepPresent();
+void RequestLoop::ServeUntilEnd() {
+  std::optional<RequestSlot> slot;
   while (true) {
-    slot.Clear();
-    const ssize_t size = ::read(session_->fd(), slot.bytes(), RequestSlot::kCapacity);
+    if (!slot) {
+      slot = TakeFreeSlot();
+      slot->KeepPresent();
+    }
+    slot->Clear();
+    const ssize_t size = ::read(session_->fd(), slot->bytes(), RequestSlot::kCapacity);
     if (size > 0) {
-      slot.CountAttempt();
-      session_->Process(slot.bytes(), static_cast<size_t>(size));
+      if (!Serve(*slot, static_cast<size_t>(size))) slot.reset();
       continue;
     }
     // ENOENT: the request was interrupted before we got it.
@@ -140,8 +174,9 @@ void RequestLoop::ServeUntilEnd(const RequestSlot& slot) {
     if (size < 0 && errno != ENODEV && errno != ECONNABORTED)
       options_.log(LogLevel::kError,
                    absl::StrCat("read_request_failed error=\"", std::strerror(errno), "\""));
-    return;
+    break;
   }
+  GiveBack(*slot);
 }
 
 }  // namespace stowage

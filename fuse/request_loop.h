@@ -13,6 +13,7 @@
 #include "absl/types/span.h"
 #include "base/log.h"
 #include "base/unique_fd.h"
+#include "fuse/kept_request.h"
 #include "fuse/libfuse_session.h"
 #include "fuse/request_slots.h"
 
@@ -47,7 +48,21 @@ class RequestLoop {
   // Readable once every thread has ended.
   int ended_fd() const { return ended_fd_.get(); }
 
+  // For the handler of a request, on its thread: the request will be answered later. It keeps its
+  // slot, unless too few would be left for the threads: then the next worker gets it only from a
+  // kernel that sends requests again (FUSE_NOTIFY_RESEND).
+  static KeptRequest KeepServedRequest();
+
  private:
+  friend class KeptRequest;
+  // The request that a thread is serving.
+  struct Served {
+    RequestLoop* loop;
+    const RequestSlot* slot;
+    bool kept;
+  };
+  static thread_local Served* served_;
+
   RequestLoop(LibfuseSession* session, const RequestSlots* slots, Options options,
               UniqueFd ended_fd);
   // Sorts the slots into the three lists below.
@@ -58,7 +73,10 @@ class RequestLoop {
   // A slot without a request; waits for one until enough is replayed.
   RequestSlot TakeFreeSlot() ABSL_LOCKS_EXCLUDED(mutex_);
   void GiveBack(const RequestSlot& slot) ABSL_LOCKS_EXCLUDED(mutex_);
-  void ServeUntilEnd(const RequestSlot& slot);
+  void ServeUntilEnd();
+  // False: the slot is kept, whoever keeps it gives it back.
+  bool Serve(const RequestSlot& slot, size_t size);
+  void Release(const RequestSlot& kept);
 
   LibfuseSession* const session_;
   const RequestSlots* const slots_;
@@ -68,6 +86,7 @@ class RequestLoop {
   std::vector<RequestSlot> free_ ABSL_GUARDED_BY(mutex_);
   std::vector<RequestSlot> left_;      // requests of earlier workers, tried once
   std::vector<RequestSlot> suspects_;  // tried more often; least first
+  std::atomic<int> kept_ = 0;          // slots of requests that are answered later
   std::atomic<int> running_ = 0;       // serving threads
   std::atomic<int> replaying_ = 0;     // threads that still replay
   std::atomic<int> replayed_ = 0;      // requests

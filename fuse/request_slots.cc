@@ -43,6 +43,8 @@ uint32_t RequestSlot::attempts() const { return Load(memory_); }
 
 void RequestSlot::CountAttempt() const { Store(memory_, attempts() + 1); }
 
+void RequestSlot::UncountAttempt() const { Store(memory_, attempts() - 1); }
+
 void RequestSlot::Clear() const {
   Store(bytes(), 0);
   Store(memory_, 0);

@@ -31,6 +31,8 @@ class RequestSlot {
   // How often somebody began to serve the request; a worker that it kills leaves that behind.
   uint32_t attempts() const;
   void CountAttempt() const;
+  // It waits, which ends nobody.
+  void UncountAttempt() const;
 
   // Forgets the request: it is answered.
   void Clear() const;

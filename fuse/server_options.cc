@@ -13,6 +13,7 @@ std::vector<std::string> CommonArguments(const std::string& role, const ServerOp
       absl::StrCat("--threads=", options.threads),
       absl::StrCat("--log-level=", options.log_level),
       absl::StrCat("--give-up-after=", options.give_up_after_seconds),
+      absl::StrCat("--stowaged-patience=", options.stowaged_patience_seconds),
       absl::StrCat("--program=", options.program),
       absl::StrCat("--fuse-fd=", descriptors.fuse.get()),
       absl::StrCat("--session-fd=", session_fd),

@@ -18,6 +18,8 @@ struct ServerOptions {
   bool resend = true;
   // How long no worker may serve before the mount is given up.
   int give_up_after_seconds = 60;
+  // How long who reads a promised object waits for a stowaged that is not there.
+  int stowaged_patience_seconds = 30;
 };
 
 // The descriptors that keeper and worker both hold. Directories are opened (O_PATH) before the

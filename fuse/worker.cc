@@ -30,6 +30,7 @@
 #include "fuse/saved_session.h"
 #include "fuse/session_role.h"
 #include "fuse/store_files.h"
+#include "fuse/waiting_requests.h"
 
 namespace stowage {
 namespace {
@@ -83,15 +84,28 @@ void WaitForEnd(const RequestLoop& loop, KeeperWatch& keeper) {
 
 // Null if the kernel gives no inotify instance: then files stay open until others are needed more.
 std::unique_ptr<RemovedObjects> WatchRemovedObjects(const ServerDescriptors& descriptors,
-                                                    StoreFiles& files, const LogFunction& log) {
+                                                    IndexDirectory& indexes, StoreFiles& files,
+                                                    const LogFunction& log) {
   UniqueFd state_fd(::fcntl(descriptors.state_directory.get(), F_DUPFD_CLOEXEC, 3));
-  auto watch = RemovedObjects::Watch(
-      std::move(state_fd),
-      [&files](std::optional<uint64_t> object_number) { files.Forget(object_number); });
+  auto watch = RemovedObjects::Watch(std::move(state_fd),
+                                     [&indexes, &files](std::optional<uint64_t> object_number) {
+                                       indexes.ForgetObjects(object_number);
+                                       files.Forget(object_number);
+                                     });
   if (watch.ok()) return *std::move(watch);
   log(LogLevel::kWarning,
       absl::StrCat("removed_objects_unwatched error=\"", watch.status().ToString(), "\""));
   return nullptr;
+}
+
+absl::StatusOr<std::unique_ptr<WaitingRequests>> StartWaiting(const ServerOptions& options,
+                                                              const ServerDescriptors& descriptors,
+                                                              const LogFunction& log) {
+  UniqueFd state_fd(::fcntl(descriptors.state_directory.get(), F_DUPFD_CLOEXEC, 3));
+  WaitingRequests::Options waiting;
+  waiting.patience_away = absl::Seconds(options.stowaged_patience_seconds);
+  waiting.log = log;
+  return WaitingRequests::Start(std::move(state_fd), std::move(waiting));
 }
 
 }  // namespace
@@ -110,13 +124,17 @@ absl::Status RunWorker(const ServerOptions& options, ServerDescriptors descripto
   FaultLog faults(log);
   IndexDirectory indexes(std::move(state_fd), &faults);
   StoreFiles files(std::move(store_fd), &faults, OpenFilesBudget());
-  const auto removed_objects = WatchRemovedObjects(descriptors, files, log);
+  const auto removed_objects = WatchRemovedObjects(descriptors, indexes, files, log);
   FileSystem file_system(&indexes, &files, &faults);
+  FuseServer server = {&file_system, nullptr};
   STOWAGE_ASSIGN_OR_RETURN(const RequestSlots slots, RequestSlots::Map(saved));
   STOWAGE_ASSIGN_OR_RETURN(
       const std::unique_ptr<LibfuseSession> session,
-      LibfuseSession::Create(FuseOperations(), &file_system, std::move(session_fd)));
+      LibfuseSession::Create(FuseOperations(), &server, std::move(session_fd)));
   STOWAGE_RETURN_IF_ERROR(InitialiseSession(*session, saved, log));
+  STOWAGE_ASSIGN_OR_RETURN(std::unique_ptr<WaitingRequests> waiting,
+                           StartWaiting(options, descriptors, log));
+  server.waiting = waiting.get();
   (void)!::write(ready_fd.get(), "1", 1);  // a keeper that is gone does not want it any more
   ready_fd.Reset();
   RequestLoop::Options loop_options;
@@ -129,6 +147,7 @@ absl::Status RunWorker(const ServerOptions& options, ServerDescriptors descripto
                            RequestLoop::Start(session.get(), &slots, std::move(loop_options)));
   KeeperWatch keeper(options, descriptors, saved.fd(), log);
   WaitForEnd(*loop, keeper);
+  waiting.reset();  // it has slots of the loop; no handler runs any longer
   return absl::OkStatus();
 }
 

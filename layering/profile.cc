@@ -13,8 +13,6 @@
 namespace stowage {
 namespace {
 
-constexpr absl::string_view kKeyVersion = "stowage profile 1\n";
-
 constexpr absl::string_view kPasswd =
     "root:x:0:0:root:/root:/bin/sh\n"
     "nobody:x:65534:65534:nobody:/nonexistent:/bin/false\n";
@@ -58,29 +56,6 @@ absl::Status AddDefaults(ProfileForest& forest) {
   return forest.PutSymlink("usr/bin/env", "/bin/env");
 }
 
-char TypeLetter(ProfileEntry::Type type) {
-  switch (type) {
-    case ProfileEntry::Type::kDirectory:
-      return 'd';
-    case ProfileEntry::Type::kSymlink:
-      return 'l';
-    case ProfileEntry::Type::kFile:
-      break;
-  }
-  return 'f';
-}
-
-// Lengths before the strings, so that no two lists of entries give the same bytes.
-Digest Key(const std::vector<ProfileEntry>& entries) {
-  Sha256Hasher hasher;
-  hasher.Update(kKeyVersion);
-  for (const ProfileEntry& entry : entries)
-    hasher.Update(absl::StrCat(std::string(1, TypeLetter(entry.type)), " ", entry.mode, " ",
-                               entry.path.size(), " ", entry.content.size(), "\n", entry.path,
-                               entry.content));
-  return hasher.Finish();
-}
-
 }  // namespace
 
 absl::StatusOr<Profile> ComposeProfile(const ProfileOptions& options) {
@@ -91,9 +66,9 @@ absl::StatusOr<Profile> ComposeProfile(const ProfileOptions& options) {
   ProfileForest forest(store);
   STOWAGE_RETURN_IF_ERROR(forest.AddPackages(options.packages));
   STOWAGE_RETURN_IF_ERROR(AddDefaults(forest));
-  std::vector<ProfileEntry> entries = forest.Entries();
-  const Digest key = Key(entries);
-  return Profile{std::move(entries), forest.conflicts(), key};
+  Profile profile = {forest.Entries(), forest.conflicts(), Sha256("")};
+  profile.key = Sha256(EncodeProfile(profile));
+  return profile;
 }
 
 }  // namespace stowage

@@ -6,6 +6,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "base/digest.h"
 
 namespace stowage {
@@ -35,9 +36,16 @@ struct Profile {
   // What the packages have and the profile has not, a line each, for people:
   // "bin/vi: nano-7 kept, vim-9 ignored".
   std::vector<std::string> conflicts;
-  // SHA-256 over the format's version and all entries.
+  // SHA-256 of EncodeProfile.
   Digest key;
 };
+
+// The format's version and all entries as one text, from which the profile can be made again when
+// its packages are gone.
+std::string EncodeProfile(const Profile& profile);
+// The profile without its conflicts. Errors: DataLoss for anything that EncodeProfile cannot have
+// written. The caller compares the key before it trusts the paths.
+absl::StatusOr<Profile> DecodeProfile(absl::string_view text);
 
 // Composes the profile from the top-level directories of the packages. Reads directories and links
 // of the store only, never a file's content.

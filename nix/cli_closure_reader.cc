@@ -146,4 +146,30 @@ absl::Status CliClosureReader::CheckPathsValid(absl::Span<const StorePath> paths
   return absl::OkStatus();
 }
 
+absl::StatusOr<std::vector<std::optional<Digest>>> CliClosureReader::NarHashes(
+    absl::Span<const StorePath> paths) {
+  STOWAGE_ASSIGN_OR_RETURN(
+      const std::string printed,
+      AskNixStore(options_, {"--check-validity", "--print-invalid"}, Texts(paths)));
+  const absl::flat_hash_set<std::string> invalid = absl::StrSplit(printed, '\n', absl::SkipEmpty());
+  std::vector<StorePath> valid;
+  for (const StorePath& path : paths)
+    if (!invalid.contains(path.ToString())) valid.push_back(path);
+  absl::flat_hash_map<std::string, Digest> known;
+  if (!valid.empty()) {
+    STOWAGE_ASSIGN_OR_RETURN(const std::string records,
+                             AskNixStore(options_, {"--dump-db"}, Texts(valid)));
+    STOWAGE_ASSIGN_OR_RETURN(const std::vector<ListedObject> objects,
+                             Registrations(records).Read());
+    for (const ListedObject& object : objects)
+      known.emplace(object.path.base_name(), object.nar_hash);
+  }
+  std::vector<std::optional<Digest>> hashes;
+  for (const StorePath& path : paths) {
+    const auto found = known.find(path.base_name());
+    hashes.push_back(found == known.end() ? std::nullopt : std::optional(found->second));
+  }
+  return hashes;
+}
+
 }  // namespace stowage

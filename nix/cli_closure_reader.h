@@ -1,6 +1,8 @@
 #pragma once
 
+#include <optional>
 #include <utility>
+#include <vector>
 
 #include "nix/closure_reader.h"
 #include "nix/nix_options.h"
@@ -15,6 +17,8 @@ class CliClosureReader : public ClosureReader {
 
   absl::StatusOr<Closure> Read(absl::Span<const StorePath> roots) override;
   absl::Status CheckPathsValid(absl::Span<const StorePath> paths) override;
+  absl::StatusOr<std::vector<std::optional<Digest>>> NarHashes(
+      absl::Span<const StorePath> paths) override;
 
  private:
   const NixOptions options_;

@@ -1,11 +1,14 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "base/digest.h"
 #include "nix/closure.h"
 #include "nix/nix_options.h"
 #include "nix/store_path.h"
@@ -24,6 +27,11 @@ class ClosureReader {
   // OK if every path is valid in the database and exists on disk. Errors: NotFound naming the first
   // one that is not; else as Read.
   virtual absl::Status CheckPathsValid(absl::Span<const StorePath> paths) = 0;
+
+  // The NAR hashes of those paths that are valid, in the order of `paths`; nothing for the others.
+  // Errors: as Read, without NotFound.
+  virtual absl::StatusOr<std::vector<std::optional<Digest>>> NarHashes(
+      absl::Span<const StorePath> paths) = 0;
 };
 
 // The fastest reader that works here: Nix's database (as root, or whoever may read it), else the

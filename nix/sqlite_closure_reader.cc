@@ -163,4 +163,25 @@ absl::Status SqliteClosureReader::CheckPathsValid(absl::Span<const StorePath> pa
   return absl::OkStatus();
 }
 
+absl::StatusOr<std::vector<std::optional<Digest>>> SqliteClosureReader::NarHashes(
+    absl::Span<const StorePath> paths) {
+  STOWAGE_ASSIGN_OR_RETURN(SqliteDatabase database, OpenForReading(database_path_));
+  STOWAGE_ASSIGN_OR_RETURN(SqliteStatement find,
+                           database.Prepare("SELECT hash FROM ValidPaths WHERE path = ?"));
+  std::vector<std::optional<Digest>> hashes;
+  for (const StorePath& path : paths) {
+    find.Reset();
+    find.Bind(1, path.ToString());
+    STOWAGE_ASSIGN_OR_RETURN(const bool valid, find.Step());
+    hashes.emplace_back();
+    if (!valid) continue;
+    const absl::StatusOr<Digest> hash = Digest::Parse(find.ColumnText(0));
+    if (!hash.ok())
+      return absl::DataLossError(
+          absl::StrCat("Nix's database: hash of ", path.ToString(), ": ", hash.status().message()));
+    hashes.back() = *hash;
+  }
+  return hashes;
+}
+
 }  // namespace stowage

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "nix/closure_reader.h"
 
@@ -20,6 +22,8 @@ class SqliteClosureReader : public ClosureReader {
 
   absl::StatusOr<Closure> Read(absl::Span<const StorePath> roots) override;
   absl::Status CheckPathsValid(absl::Span<const StorePath> paths) override;
+  absl::StatusOr<std::vector<std::optional<Digest>>> NarHashes(
+      absl::Span<const StorePath> paths) override;
 
  private:
   SqliteClosureReader(std::string database_path, std::string store_directory)

@@ -8,6 +8,7 @@
 #include <filesystem>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "base/directory.h"
 #include "base/fault_point.h"
 #include "base/file.h"
@@ -16,6 +17,12 @@
 
 namespace stowage {
 namespace {
+
+constexpr absl::Duration kLockInterval = absl::Milliseconds(100);
+
+absl::StatusOr<UniqueFd> OpenLock(const NixOptions& options) {
+  return OpenAt(AT_FDCWD, options.state_directory + "/gc.lock", O_RDWR | O_CREAT, 0600);
+}
 
 absl::Status LinkAll(absl::Span<const StorePath> paths, const std::string& root_link) {
   STOWAGE_RETURN_IF_ERROR(MakeDirectories(std::filesystem::path(root_link).parent_path().string()));
@@ -29,7 +36,7 @@ absl::Status LinkAll(absl::Span<const StorePath> paths, const std::string& root_
 
 absl::StatusOr<bool> LinkIfValid(absl::Span<const StorePath> paths, const std::string& root_link,
                                  const NixOptions& options, ClosureReader& closures) {
-  const auto lock = OpenAt(AT_FDCWD, options.state_directory + "/gc.lock", O_RDWR | O_CREAT, 0600);
+  const auto lock = OpenLock(options);
   if (!lock.ok()) return false;
   STOWAGE_RETURN_IF_ERROR(LinkAll(paths, root_link));
   STOWAGE_FAULT_POINT("resolve.root_valid.linked");
@@ -47,6 +54,17 @@ absl::StatusOr<bool> RootValidPaths(absl::Span<const StorePath> paths, const std
   absl::StatusOr<bool> rooted = LinkIfValid(paths, root_link, options, closures);
   if (!rooted.ok() || !*rooted) STOWAGE_RETURN_IF_ERROR(RemoveRoots(root_link));
   return rooted;
+}
+
+absl::StatusOr<UniqueFd> KeepCollectionAway(const NixOptions& options, const CallLimits& limits) {
+  STOWAGE_ASSIGN_OR_RETURN(UniqueFd lock, OpenLock(options));
+  while (::flock(lock.get(), LOCK_SH | LOCK_NB) != 0) {
+    if (limits.stop.stop_requested()) return absl::CancelledError("stowaged is stopping");
+    if (absl::Now() > limits.deadline)
+      return absl::DeadlineExceededError("Nix was still collecting garbage; try again later");
+    absl::SleepFor(kLockInterval);
+  }
+  return lock;
 }
 
 }  // namespace stowage

@@ -4,6 +4,8 @@
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "base/unique_fd.h"
+#include "nix/call_limits.h"
 #include "nix/closure_reader.h"
 #include "nix/nix_options.h"
 #include "nix/store_path.h"
@@ -21,5 +23,10 @@ namespace stowage {
 // except NotFound. Thread-safe except for two calls with one root_link.
 absl::StatusOr<bool> RootValidPaths(absl::Span<const StorePath> paths, const std::string& root_link,
                                     const NixOptions& options, ClosureReader& closures);
+
+// While the descriptor is open, Nix deletes nothing; links made meanwhile are roots for whatever it
+// collects later. Waits for a collection that runs. Errors: DeadlineExceeded, Cancelled; those of
+// opening the lock file, as for who may not write there.
+absl::StatusOr<UniqueFd> KeepCollectionAway(const NixOptions& options, const CallLimits& limits);
 
 }  // namespace stowage

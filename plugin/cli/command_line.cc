@@ -139,6 +139,14 @@ class Parser {
         ->type_name("TIME");
   }
 
+  void AddLazy(CLI::App& command) {
+    command.add_flag(
+        "--lazy,!--no-lazy", invocation_.lazy,
+        "Do not wait for store paths: fetch them when the container looks into them, and "
+        "in the background; for images that were made here before [default: "
+        "images.lazy of stowaged's configuration]");
+  }
+
   void AddContainerdOptions(CLI::App& command) {
     AddAddress(command);
     command
@@ -220,6 +228,7 @@ class Parser {
     pull.add_flag("--replace", invocation_.replace,
                   "Take away the copy of the layers that another client has unpacked under their "
                   "chain ID, unless a container uses it");
+    AddLazy(pull);
     AddTimeout(pull);
   }
 
@@ -235,6 +244,7 @@ class Parser {
                      "ID (ctr) or name (nerdctl) of the container [default: generated]")
         ->type_name("ID");
     AddContainerdOptions(*run_);
+    AddLazy(*run_);
     AddTimeout(*run_);
   }
 

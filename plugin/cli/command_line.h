@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,7 @@ struct Invocation {
   bool quiet = false;
   std::string reference;
   absl::Duration timeout = absl::InfiniteDuration();  // of resolving
+  std::optional<bool> lazy;  // pull, run; nothing: as stowaged is configured
 
   bool layers = false;  // inspect, resolve
 

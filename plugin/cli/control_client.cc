@@ -49,11 +49,12 @@ void SetDeadline(grpc::ClientContext& context, absl::Time deadline) {
 class ResolveCall {
  public:
   ResolveCall(const std::shared_ptr<grpc::Channel>& channel, const std::string& reference,
-              absl::Time deadline, const ResolveObserver& observer)
+              v1::ResolveRequest::Fetch fetch, absl::Time deadline, const ResolveObserver& observer)
       : reference_(reference), observer_(observer) {
     SetDeadline(context_, deadline);
     v1::ResolveRequest request;
     request.set_reference(reference);
+    request.set_fetch(fetch);
     reader_ = v1::Stowage::NewStub(channel)->PrepareAsyncResolve(&context_, request, &queue_);
   }
 
@@ -132,8 +133,9 @@ absl::StatusOr<ControlClient> ControlClient::Connect(const std::string& address)
 
 absl::StatusOr<v1::ResolvedImage> ControlClient::Resolve(const std::string& reference,
                                                          absl::Time deadline,
-                                                         const ResolveObserver& observer) const {
-  return ResolveCall(channel_, reference, deadline, observer).Run();
+                                                         const ResolveObserver& observer,
+                                                         v1::ResolveRequest::Fetch fetch) const {
+  return ResolveCall(channel_, reference, fetch, deadline, observer).Run();
 }
 
 absl::StatusOr<v1::ResolvedImage> ControlClient::Inspect(const std::string& reference,

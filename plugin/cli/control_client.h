@@ -30,8 +30,9 @@ class ControlClient {
 
   // Errors of all calls: what stowaged answered (see stowage.proto), Unavailable when it goes
   // meanwhile, DeadlineExceeded; the message begins with the call and its reference.
-  absl::StatusOr<v1::ResolvedImage> Resolve(const std::string& reference, absl::Time deadline,
-                                            const ResolveObserver& observer) const;
+  absl::StatusOr<v1::ResolvedImage> Resolve(
+      const std::string& reference, absl::Time deadline, const ResolveObserver& observer,
+      v1::ResolveRequest::Fetch fetch = v1::ResolveRequest::AS_CONFIGURED) const;
   absl::StatusOr<v1::ResolvedImage> Inspect(const std::string& reference,
                                             absl::Time deadline) const;
   absl::StatusOr<v1::StatusResponse> Status(absl::Time deadline) const;

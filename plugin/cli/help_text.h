@@ -38,6 +38,10 @@ containerd unpack a copy of them, which containers of this image then use; pull 
 --replace that copy makes place for the Nix store's; layers that were downloaded for it stay until
 'ctr content prune references'. Containers that use the copy are named and nothing is changed.
 
+With --lazy an image that was made on this node before comes without its store paths, when these are
+gone: each is fetched when the container looks into it, which waits meanwhile, and all of them in the
+background ('stowage status' shows how far it is). What no binary cache has is an I/O error then.
+
 Examples:
   stowage pull nix/shell/git
   stowage pull -n k8s.io nix/redis:nixos-24.11
@@ -71,7 +75,7 @@ inline constexpr char kInspectFooter[] = R"(Examples:
   stowage inspect nix/shell/git
   stowage inspect --layers nix/shell/git)";
 
-inline constexpr char kStatusHelp[] = "Say what stowaged serves, and where.";
+inline constexpr char kStatusHelp[] = "Say what stowaged serves, and where, and what it is still fetching.";
 inline constexpr char kStatusFooter[] = R"(Examples:
   stowage status
   stowage status --json | jq -e .fuse_mounted)";

@@ -50,6 +50,7 @@ json ImageObject(const v1::ResolvedImage& image, bool with_layers) {
                  {"store_path_count", image.store_path_count()},
                  {"nar_size_bytes", image.nar_size_bytes()},
                  {"from_cache", image.from_cache()},
+                 {"promised_path_count", image.promised_path_count()},
                  {"warnings", StringList(image.warnings())}};
   if (!with_layers) return object;
   object["layers"] = json::array();
@@ -63,6 +64,21 @@ json ImageObject(const v1::ResolvedImage& image, bool with_layers) {
 
 std::string Line(const json& object) {
   return object.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
+}
+
+json LazyImages(const v1::StatusResponse& status) {
+  json images = json::array();
+  for (const v1::LazyImage& image : status.lazy_images())
+    images.push_back(
+        {{"name", image.name()}, {"present", image.present()}, {"total", image.total()}});
+  return images;
+}
+
+json FailedFetches(const v1::StatusResponse& status) {
+  json failures = json::array();
+  for (const v1::FailedFetch& failed : status.failed_fetches())
+    failures.push_back({{"store_path", failed.store_path()}, {"error", failed.error()}});
+  return failures;
 }
 
 }  // namespace
@@ -88,7 +104,10 @@ std::string StatusToJson(const v1::StatusResponse& status) {
                {"fuse_mounted", status.fuse_mounted()},
                {"driver", status.driver()},
                {"driver_reason", status.driver_reason()},
-               {"source", status.source()}});
+               {"source", status.source()},
+               {"lazy_images", LazyImages(status)},
+               {"fetching", StringList(status.fetching())},
+               {"failed_fetches", FailedFetches(status)}});
 }
 
 std::string ErrorToJson(const absl::Status& error) {
@@ -131,6 +150,10 @@ std::string PulledImageToText(const PulledImage& pulled) {
   AppendField(text, "Layers",
               absl::StrCat(image.layers_size(), " (", HumanBytes(LayersSizeBytes(image)), ") of ",
                            image.store_path_count(), " store paths"));
+  if (image.promised_path_count() > 0)
+    AppendField(text, "Promised",
+                absl::StrCat(image.promised_path_count(),
+                             " store paths come when they are needed, see 'stowage status'"));
   if (pulled.replaced_ordinary_snapshot)
     AppendField(text, "Replaced", "the copy that another client had unpacked");
   return text;
@@ -148,6 +171,13 @@ std::string StatusToText(const v1::StatusResponse& status) {
   AppendField(text, "FUSE mount", status.fuse_mountpoint().empty() ? "off" : mount);
   if (!status.driver().empty())
     AppendField(text, "Driver", absl::StrCat(status.driver(), " (", status.driver_reason(), ")"));
+  for (const v1::LazyImage& image : status.lazy_images())
+    AppendField(text, "Lazy image",
+                absl::StrCat(image.name(), ": ", image.present(), " of ", image.total(),
+                             " store paths are there"));
+  for (const std::string& path : status.fetching()) AppendField(text, "Fetching", path);
+  for (const v1::FailedFetch& failed : status.failed_fetches())
+    AppendField(text, "Not fetched", absl::StrCat(failed.store_path(), ": ", failed.error()));
   return text;
 }
 

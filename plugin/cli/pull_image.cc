@@ -25,6 +25,7 @@ constexpr char kManifestMediaType[] = "application/vnd.oci.image.manifest.v1+jso
 // Labels of the image records, by which one can find what Stowage wrote.
 constexpr char kReferenceLabel[] = "stowage.reference";
 constexpr char kRevisionLabel[] = "stowage.revision";
+constexpr char kLazyLabel[] = "stowage.lazy";  // "true": was not whole when it was written
 
 ProgressReporterOptions ReporterOptions(const Invocation& invocation,
                                         const Environment& environment) {
@@ -36,11 +37,20 @@ ProgressReporterOptions ReporterOptions(const Invocation& invocation,
   return options;
 }
 
+v1::ResolveRequest::Fetch FetchOf(const Invocation& invocation) {
+  if (!invocation.lazy) return v1::ResolveRequest::AS_CONFIGURED;
+  return *invocation.lazy ? v1::ResolveRequest::LAZILY : v1::ResolveRequest::WHOLE;
+}
+
 absl::StatusOr<ImportRequest> ImportRequestFor(const v1::ResolvedImage& image,
                                                const Invocation& invocation,
                                                const ImageNames& names) {
   STOWAGE_ASSIGN_OR_RETURN(const Digest manifest_digest, Digest::Parse(image.manifest_digest()));
   STOWAGE_ASSIGN_OR_RETURN(const Digest config_digest, Digest::Parse(image.config_digest()));
+  std::map<std::string, std::string> labels = {
+      {kReferenceLabel, absl::StrCat(image.name(), ":", image.tag())},
+      {kRevisionLabel, image.revision()}};
+  if (image.promised_path_count() > 0) labels[kLazyLabel] = "true";
   return ImportRequest{.manifest_media_type = kManifestMediaType,
                        .manifest_digest = manifest_digest,
                        .manifest = image.manifest(),
@@ -48,8 +58,7 @@ absl::StatusOr<ImportRequest> ImportRequestFor(const v1::ResolvedImage& image,
                        .config = image.config(),
                        .chain_id = image.chain_id(),
                        .image_names = names.all,
-                       .labels = {{kReferenceLabel, absl::StrCat(image.name(), ":", image.tag())},
-                                  {kRevisionLabel, image.revision()}},
+                       .labels = std::move(labels),
                        .snapshotter = invocation.snapshotter,
                        .replace_ordinary_snapshot = invocation.replace};
 }
@@ -65,7 +74,8 @@ absl::StatusOr<v1::ResolvedImage> ResolveWithProgress(const Invocation& invocati
   const ResolveObserver observer = {
       .on_progress = [&](const v1::Progress& progress) { reporter.OnProgress(progress); },
       .on_tick = [&] { reporter.OnTick(); }};
-  return control.Resolve(invocation.reference, absl::Now() + invocation.timeout, observer);
+  return control.Resolve(invocation.reference, absl::Now() + invocation.timeout, observer,
+                         FetchOf(invocation));
 }
 
 absl::StatusOr<PulledImage> PullImage(const Invocation& invocation, const Environment& environment,

@@ -60,6 +60,14 @@ std::function<std::string(const toml::node&)> TextList(std::vector<std::string>&
   };
 }
 
+std::function<std::string(const toml::node&)> Switch(bool& target) {
+  return [&target](const toml::node& node) -> std::string {
+    if (!node.is_boolean()) return "must be true or false";
+    target = node.as_boolean()->get();
+    return "";
+  };
+}
+
 template <typename Integer>
 std::function<std::string(const toml::node&)> Number(Integer& target, int64_t least, int64_t most) {
   return [&target, least, most](const toml::node& node) -> std::string {
@@ -155,6 +163,8 @@ std::vector<Key> KeysOf(Config& config) {
       {"nix", "concurrent_resolves", Number(config.concurrent_resolves, 1, 64)},
       {"images", "tag_lifetime", Duration(config.tag_lifetime, absl::ZeroDuration())},
       {"images", "hold", Duration(config.hold, absl::Seconds(10))},
+      {"images", "lazy", Switch(config.lazy)},
+      {"images", "fetch_timeout", Duration(config.fetch_timeout, absl::Seconds(1))},
       {"log", "level", LogLevel(config.log_level)},
   };
 }

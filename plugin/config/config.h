@@ -52,6 +52,8 @@ struct Config {
   // [images]
   absl::Duration tag_lifetime = absl::Seconds(60);
   absl::Duration hold = absl::Hours(1);
+  bool lazy = false;
+  absl::Duration fetch_timeout = absl::Minutes(15);
 
   // [log]
   std::string log_level = "info";

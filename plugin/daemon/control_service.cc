@@ -1,5 +1,6 @@
 #include "plugin/daemon/control_service.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -78,6 +79,33 @@ absl::Status ControlService::Describe(const ResolvedImage& image, bool with_stor
                              catalog_.table().Objects({record.id}));
     for (const ObjectRecord& object : objects) layer.add_store_paths(object.base_name);
   }
+  const Promises& promises = catalog_.views().promises();
+  if (promises.All().empty()) return absl::OkStatus();
+  STOWAGE_ASSIGN_OR_RETURN(const std::vector<ObjectRecord> objects,
+                           catalog_.table().Objects(layers));
+  out.set_promised_path_count(static_cast<uint64_t>(
+      std::count_if(objects.begin(), objects.end(),
+                    [&](const ObjectRecord& object) { return promises.Contains(object.number); })));
+  return absl::OkStatus();
+}
+
+absl::Status ControlService::DescribeFetching(stowage::v1::StatusResponse& out) {
+  if (fetcher_ == nullptr) return absl::OkStatus();
+  STOWAGE_ASSIGN_OR_RETURN(const std::vector<LazyImageRecord> images,
+                           images_.LazyImages(catalog_.views().promises().All()));
+  for (const LazyImageRecord& record : images) {
+    stowage::v1::LazyImage& image = *out.add_lazy_images();
+    image.set_name(record.name);
+    image.set_present(record.present);
+    image.set_total(record.total);
+  }
+  const PathFetcher::Progress progress = fetcher_->progress();
+  for (const std::string& path : progress.fetching) out.add_fetching(path);
+  for (const PathFetcher::Failure& failure : progress.failures) {
+    stowage::v1::FailedFetch& failed = *out.add_failed_fetches();
+    failed.set_store_path(failure.store_path);
+    failed.set_error(failure.error);
+  }
   return absl::OkStatus();
 }
 
@@ -86,7 +114,11 @@ grpc::Status ControlService::Resolve(grpc::ServerContext* context,
                                      grpc::ServerWriter<stowage::v1::ResolveEvent>* writer) {
   const auto reference = ImageReference::Parse(request->reference());
   if (!reference.ok()) return ToGrpcStatus(reference.status());
-  const std::shared_ptr<ResolveJob> job = resolver_.Resolve(*reference);
+  using Request = stowage::v1::ResolveRequest;
+  const bool lazily =
+      request->fetch() == Request::LAZILY || (request->fetch() == Request::AS_CONFIGURED && lazy_);
+  const std::shared_ptr<ResolveJob> job =
+      resolver_.Resolve(*reference, lazily && fetcher_ != nullptr);
   uint64_t cursor = 0;
   std::vector<ResolveProgress> events;
   bool finished = false;
@@ -131,7 +163,7 @@ grpc::Status ControlService::Status(grpc::ServerContext*, const stowage::v1::Sta
   const auto mounted = catalog_.views().Mounted();
   if (!mounted.ok()) return ToGrpcStatus(mounted.status());
   response->set_fuse_mounted(*mounted);
-  return grpc::Status::OK;
+  return ToGrpcStatus(DescribeFetching(*response));
 }
 
 }  // namespace stowage

@@ -56,6 +56,7 @@ std::string AccessLine(const HttpAccess& access) {
 absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Start(const Config& config, LogFunction log) {
   std::unique_ptr<Daemon> daemon(new Daemon(std::move(log)));
   STOWAGE_RETURN_IF_ERROR(daemon->Open(config));
+  STOWAGE_RETURN_IF_ERROR(daemon->StartFetching(config));
   STOWAGE_RETURN_IF_ERROR(daemon->StartRegistry(config));
   STOWAGE_RETURN_IF_ERROR(daemon->StartSnapshotter(config));
   STOWAGE_RETURN_IF_ERROR(daemon->StartControl(config));
@@ -92,6 +93,18 @@ absl::Status Daemon::Open(const Config& config) {
     const absl::MutexLock lock(&mutex_);
     collect_soon_ = true;
   });
+  return absl::OkStatus();
+}
+
+absl::Status Daemon::StartFetching(const Config& config) {
+  if (config.snapshotter_socket.empty()) return absl::OkStatus();
+  STOWAGE_ASSIGN_OR_RETURN(std::unique_ptr<ClosureReader> closures, OpenClosureReader(config.nix));
+  fetcher_ = std::make_unique<PathFetcher>(PathFetcher::Options{config.nix, config.fetch_timeout},
+                                           *catalog_, std::move(closures), log_);
+  catalog_->OnPromised(
+      [this](std::vector<int64_t> first) { fetcher_->FetchInBackground(std::move(first)); });
+  STOWAGE_ASSIGN_OR_RETURN(fetch_server_,
+                           FetchServer::Start(config.state_directory, *fetcher_, log_));
   return absl::OkStatus();
 }
 
@@ -176,7 +189,8 @@ absl::Status Daemon::StartRegistry(const Config& config) {
 absl::Status Daemon::StartControl(const Config& config) {
   if (config.control_socket.empty()) return absl::OkStatus();
   STOWAGE_RETURN_IF_ERROR(MakeDirectories(ParentOf(config.control_socket)));
-  control_service_ = std::make_unique<ControlService>(*resolver_, *catalog_, *images_, addresses_);
+  control_service_ = std::make_unique<ControlService>(*resolver_, *catalog_, *images_,
+                                                      fetcher_.get(), config.lazy, addresses_);
   STOWAGE_ASSIGN_OR_RETURN(control_server_,
                            UnixGrpcServer::Start(config.control_socket, {control_service_.get()}));
   return absl::OkStatus();
@@ -216,6 +230,8 @@ Daemon::~Daemon() {
   if (registry_ != nullptr) registry_->Stop(absl::Now() + kDrainTime);
   // Waits for cancelled runs, whose callbacks still use the services.
   resolver_.reset();
+  // Who waits for a path is not answered: stowage-fuse asks the next stowaged.
+  fetch_server_.reset();
 }
 
 std::string Daemon::Describe() const {

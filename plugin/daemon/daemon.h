@@ -12,10 +12,12 @@
 #include "base/unique_fd.h"
 #include "plugin/config/config.h"
 #include "plugin/daemon/control_service.h"
+#include "plugin/images/fetch_server.h"
 #include "plugin/images/image_resolver.h"
 #include "plugin/images/image_service.h"
 #include "plugin/images/image_table.h"
 #include "plugin/images/layer_catalog.h"
+#include "plugin/images/path_fetcher.h"
 #include "plugin/registry/http_server.h"
 #include "plugin/registry/registry_service.h"
 #include "plugin/snapshots/snapshots_service.h"
@@ -43,6 +45,8 @@ class Daemon {
   explicit Daemon(LogFunction log) : log_(std::move(log)) {}
   absl::Status Lock(const Config& config);
   absl::Status Open(const Config& config);
+  // What fetches promised store paths, and answers stowage-fuse about them.
+  absl::Status StartFetching(const Config& config);
   absl::Status StartSnapshotter(const Config& config);
   absl::Status StartRegistry(const Config& config);
   absl::Status StartControl(const Config& config);
@@ -56,6 +60,8 @@ class Daemon {
   UniqueFd roots_lock_;
   std::unique_ptr<LayerCatalog> catalog_;
   std::unique_ptr<ImageTable> images_;
+  std::unique_ptr<PathFetcher> fetcher_;  // null without a snapshotter
+  std::unique_ptr<FetchServer> fetch_server_;
   std::unique_ptr<ImageResolver> resolver_;
   std::unique_ptr<Snapshotter> snapshotter_;
   std::optional<SocketOwner> snapshotter_owner_;

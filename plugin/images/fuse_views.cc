@@ -113,8 +113,10 @@ absl::StatusOr<std::unique_ptr<FuseViews>> FuseViews::Open(const FuseViewsOption
   STOWAGE_ASSIGN_OR_RETURN(MountTable mounts, MountTable::Open());
   STOWAGE_ASSIGN_OR_RETURN(UniqueFd store,
                            OpenAt(AT_FDCWD, options.store_directory, O_PATH | O_DIRECTORY));
+  STOWAGE_ASSIGN_OR_RETURN(std::unique_ptr<Promises> promises,
+                           Promises::Open(options.state_directory));
   std::unique_ptr<FuseViews> views(
-      new FuseViews(options, layers, std::move(mounts), std::move(store)));
+      new FuseViews(options, layers, std::move(mounts), std::move(store), std::move(promises)));
   const std::string stamp = Stamp(boot_id);
   if (found == stamp) return views;
   if (of_this_boot)
@@ -134,7 +136,8 @@ absl::Status FuseViews::WriteAgain() {
     STOWAGE_ASSIGN_OR_RETURN(const std::vector<ObjectRecord> objects, layers_.Objects(layers));
     std::vector<const ObjectRecord*> unwritten;
     for (const ObjectRecord& object : objects)
-      if (written.insert(object.number).second) unwritten.push_back(&object);
+      if (!promises_->Contains(object.number) && written.insert(object.number).second)
+        unwritten.push_back(&object);
     const absl::Status indexed = ParallelFor(unwritten.size(), AvailableCpus(), [&](size_t i) {
       const absl::Status status = WriteObject(*unwritten[i]);
       // A store path that is gone has nothing to show, in whatever format.
@@ -160,10 +163,22 @@ std::string FuseViews::ViewFile(int64_t number) const {
 absl::Status FuseViews::IndexObjects(absl::Span<const ObjectRecord> objects) {
   std::vector<const ObjectRecord*> missing;
   for (const ObjectRecord& object : objects) {
-    if (!Exists(ObjectFile(object.number))) missing.push_back(&object);
+    if (!promises_->Contains(object.number) && !Exists(ObjectFile(object.number)))
+      missing.push_back(&object);
   }
   return ParallelFor(missing.size(), AvailableCpus(),
                      [&](size_t i) { return WriteObject(*missing[i]); });
+}
+
+absl::Status FuseViews::Promise(absl::Span<const int64_t> objects) {
+  STOWAGE_RETURN_IF_ERROR(promises_->Make(objects));
+  for (const int64_t object : objects) STOWAGE_RETURN_IF_ERROR(RemoveTree(ObjectFile(object)));
+  return absl::OkStatus();
+}
+
+absl::Status FuseViews::KeepPromise(const ObjectRecord& object) {
+  if (!Exists(ObjectFile(object.number))) STOWAGE_RETURN_IF_ERROR(WriteObject(object));
+  return promises_->Remove(object.number);
 }
 
 absl::Status FuseViews::WriteObject(const ObjectRecord& object) {
@@ -244,6 +259,16 @@ absl::StatusOr<bool> FuseViews::MountsName(const std::string& name) {
   });
 }
 
+absl::Status FuseViews::RemoveUnneededPromises() {
+  const std::vector<int64_t> promised = promises_->All();
+  if (promised.empty()) return absl::OkStatus();
+  STOWAGE_ASSIGN_OR_RETURN(const std::vector<int64_t> needed, layers_.NeededObjects());
+  const absl::flat_hash_set<int64_t> keep(needed.begin(), needed.end());
+  for (const int64_t object : promised)
+    if (!keep.contains(object)) STOWAGE_RETURN_IF_ERROR(promises_->Remove(object));
+  return absl::OkStatus();
+}
+
 absl::StatusOr<bool> FuseViews::RemoveUnneeded() {
   STOWAGE_ASSIGN_OR_RETURN(const std::vector<int64_t> views, layers_.UnneededViews());
   bool left = false;
@@ -264,6 +289,7 @@ absl::StatusOr<bool> FuseViews::RemoveUnneeded() {
   STOWAGE_FAULT_POINT("views.remove.views_removed");
   STOWAGE_RETURN_IF_ERROR(RemoveUnneededFiles(options_.state_directory + "/objects",
                                               [this] { return layers_.NeededObjects(); }));
+  STOWAGE_RETURN_IF_ERROR(RemoveUnneededPromises());
   return left;
 }
 

@@ -13,6 +13,7 @@
 #include "base/unique_fd.h"
 #include "plugin/images/layer_table.h"
 #include "plugin/images/mount_table.h"
+#include "plugin/images/promises.h"
 
 namespace stowage {
 
@@ -38,9 +39,16 @@ class FuseViews {
   static absl::StatusOr<std::unique_ptr<FuseViews>> Open(const FuseViewsOptions& options,
                                                          LayerTable& layers);
 
-  // Writes the index of every object that has none. Time: proportional to what is missing, plus one
-  // access(2) per object.
+  // Writes the index of every object that has none and is not promised. Time: proportional to what
+  // is missing, plus one access(2) per object.
   absl::Status IndexObjects(absl::Span<const ObjectRecord> objects);
+
+  // Shows objects whose store paths are not there: who looks into one waits until the promise is
+  // kept. What was written of them goes.
+  absl::Status Promise(absl::Span<const int64_t> objects);
+  // The object's store path is there, whole and with the recorded narHash.
+  absl::Status KeepPromise(const ObjectRecord& object);
+  const Promises& promises() const { return *promises_; }
 
   // The directory of the FUSE mount that shows a run of store-path layers (base first). Writes the
   // view if it is not there. Errors: FailedPrecondition if stowage-fuse has not mounted; NotFound
@@ -66,8 +74,13 @@ class FuseViews {
   const std::string& mountpoint() const { return options_.mountpoint; }
 
  private:
-  FuseViews(const FuseViewsOptions& options, LayerTable& layers, MountTable mounts, UniqueFd store)
-      : options_(options), layers_(layers), mounts_(std::move(mounts)), store_(std::move(store)) {}
+  FuseViews(const FuseViewsOptions& options, LayerTable& layers, MountTable mounts, UniqueFd store,
+            std::unique_ptr<Promises> promises)
+      : options_(options),
+        layers_(layers),
+        mounts_(std::move(mounts)),
+        store_(std::move(store)),
+        promises_(std::move(promises)) {}
   absl::Status WriteAgain();
   absl::Status WriteObject(const ObjectRecord& object);
   absl::Status WriteViewFile(int64_t number, absl::Span<const ObjectRecord> objects);
@@ -76,11 +89,13 @@ class FuseViews {
   absl::StatusOr<int64_t> EnsureView(absl::Span<const LayerRecord> run);
   absl::StatusOr<int64_t> MakeView(const Digest& key, absl::Span<const LayerRecord> run);
   absl::StatusOr<bool> InUse(int64_t view_number);
+  absl::Status RemoveUnneededPromises();
 
   const FuseViewsOptions options_;
   LayerTable& layers_;
   MountTable mounts_;
   const UniqueFd store_;
+  const std::unique_ptr<Promises> promises_;
   absl::Mutex mutex_;
   // Views known to be written, so that a mount costs one look-up however many layers there are.
   absl::flat_hash_map<Digest, int64_t> written_ ABSL_GUARDED_BY(mutex_);

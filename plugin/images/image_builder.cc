@@ -19,6 +19,7 @@
 #include "layering/layer_archive.h"
 #include "layering/layer_key.h"
 #include "plugin/images/cache_key.h"
+#include "plugin/images/profile_record.h"
 
 namespace stowage {
 
@@ -212,16 +213,16 @@ absl::Status ImageBuilder::AddProfile(const ImageBuildRequest& request, Draft& d
   for (const RealisedPackage& package : request.packages)
     options.packages.push_back(package.out_path.base_name());
   STOWAGE_ASSIGN_OR_RETURN(draft.profile, ComposeProfile(options));
-  const Digest content_key = DelimitedDigest({"stowage profile", draft.profile->key.ToString()});
+  const Digest content_key = ProfileContentKey(draft.profile->key);
   auto known = catalog_.table().FindByContent(content_key);
   if (!known.ok() && !absl::IsNotFound(known.status())) return known.status();
   if (known.ok() && DirectoryExists(catalog_.ProfileDirectory(*known))) {
     draft.layers.push_back(*known);
-    return absl::OkStatus();
+  } else {
+    STOWAGE_ASSIGN_OR_RETURN(LayerRecord layer, WriteProfileLayer(*draft.profile, content_key));
+    draft.layers.push_back(std::move(layer));
   }
-  STOWAGE_ASSIGN_OR_RETURN(LayerRecord layer, WriteProfileLayer(*draft.profile, content_key));
-  draft.layers.push_back(std::move(layer));
-  return absl::OkStatus();
+  return RecordProfile(options_.state_directory, draft.layers.back().diff_id, *draft.profile);
 }
 
 absl::Status ImageBuilder::Keep(const ImageBuildRequest& request, Draft& draft) {
@@ -285,6 +286,8 @@ absl::StatusOr<ImageRecord> ImageBuilder::Record(const ImageBuildRequest& reques
   }
   const std::vector<Digest> chain_ids = ChainIds(diff_ids);
   STOWAGE_RETURN_IF_ERROR(catalog_.table().RecordChains(chain_ids, ids));
+  // All of them are there and held, with the recorded narHashes.
+  STOWAGE_RETURN_IF_ERROR(catalog_.KeepPromises(ids));
   if (options_.prepare_views) {
     const absl::Span<const LayerRecord> run(draft.layers.data(), draft.plan.layers.size());
     STOWAGE_RETURN_IF_ERROR(catalog_.drivers().Prepare(run));

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/container/flat_hash_set.h"
@@ -12,6 +13,7 @@
 #include "base/status_macros.h"
 #include "nix/valid_paths.h"
 #include "plugin/images/cache_key.h"
+#include "plugin/images/lazy_images.h"
 
 namespace stowage {
 namespace {
@@ -39,6 +41,16 @@ std::string EvaluationIdentity(const Evaluation& evaluation) {
 
 // Runs at one time, those that wait for a slot included; a thread each. More are refused.
 constexpr size_t kMaxRuns = 64;
+
+// Whether containers can be shown what is still to be fetched.
+bool CanWait(LayerCatalog& catalog) {
+  const std::vector<ViewDriver> drivers = catalog.Drivers();
+  return std::find(drivers.begin(), drivers.end(), ViewDriver::kFuse) != drivers.end();
+}
+
+std::string JobKey(const ImageReference& reference, bool lazily) {
+  return absl::StrCat(reference.ToString(), lazily ? " lazily" : "");
+}
 
 absl::string_view FirstLine(absl::string_view text) { return text.substr(0, text.find('\n')); }
 
@@ -69,8 +81,13 @@ class ImageResolver::Slot {
 // One resolving of one reference, from tag to recorded image.
 class ImageResolver::Run {
  public:
-  Run(ImageResolver& resolver, const ImageReference& reference, ResolveJob& job, std::string unique)
-      : resolver_(resolver), reference_(reference), job_(job), unique_(std::move(unique)) {}
+  Run(ImageResolver& resolver, const ImageReference& reference, bool lazily, ResolveJob& job,
+      std::string unique)
+      : resolver_(resolver),
+        reference_(reference),
+        lazily_(lazily),
+        job_(job),
+        unique_(std::move(unique)) {}
 
   absl::StatusOr<ResolvedImage> Execute();
 
@@ -93,13 +110,16 @@ class ImageResolver::Run {
   absl::StatusOr<ImageRecord> Assemble(std::vector<RealisedPackage> packages,
                                        const Digest& cache_key, const std::string& revision);
   Digest CacheKey(const std::string& revision) const;
-  // The image with this key if all of it is still there.
-  std::optional<ImageRecord> Known(const Digest& cache_key);
+  // The image with this key if all of it is still there; with lazily_, if it is recorded.
+  absl::StatusOr<std::optional<ImageRecord>> Known(const Digest& cache_key);
+  absl::StatusOr<bool> HoldRecorded(const ImageRecord& image, const std::vector<int64_t>& layers,
+                                    absl::Time until);
   absl::StatusOr<ResolvedImage> Finish(ImageRecord image, const std::string& revision,
                                        bool from_cache);
 
   ImageResolver& resolver_;
   const ImageReference& reference_;
+  const bool lazily_;
   ResolveJob& job_;
   const std::string unique_;
 };
@@ -119,15 +139,34 @@ Digest ImageResolver::Run::CacheKey(const std::string& revision) const {
   return ImageCacheKey(parts);
 }
 
-std::optional<ImageRecord> ImageResolver::Run::Known(const Digest& cache_key) {
+absl::StatusOr<std::optional<ImageRecord>> ImageResolver::Run::Known(const Digest& cache_key) {
   auto image = resolver_.images_.FindByCacheKey(cache_key);
   if (!image.ok()) return std::nullopt;
   const absl::ReaderMutexLock keep_collecting_away(&resolver_.catalog_.collecting());
   const auto layers = resolver_.images_.Layers(image->id);
-  if (!layers.ok() || !resolver_.catalog_.CheckPresent(*layers).ok()) return std::nullopt;
+  if (!layers.ok()) return std::nullopt;
   const absl::Time until = absl::Now() + resolver_.options_.builder.hold;
-  if (!resolver_.catalog_.table().Hold(*layers, until).ok()) return std::nullopt;
-  return *std::move(image);
+  if (resolver_.catalog_.CheckComplete(*layers).ok() &&
+      resolver_.catalog_.table().Hold(*layers, until).ok())
+    return *std::move(image);
+  if (!lazily_) return std::nullopt;
+  STOWAGE_ASSIGN_OR_RETURN(const bool held, HoldRecorded(*image, *layers, until));
+  return held ? std::optional(*std::move(image)) : std::nullopt;
+}
+
+absl::StatusOr<bool> ImageResolver::Run::HoldRecorded(const ImageRecord& image,
+                                                      const std::vector<int64_t>& layers,
+                                                      absl::Time until) {
+  LayerCatalog& catalog = resolver_.catalog_;
+  if (!CanWait(catalog)) return false;
+  STOWAGE_ASSIGN_OR_RETURN(
+      const bool held, HoldLazily({catalog, *resolver_.closures_, resolver_.options_.nix}, layers,
+                                  until, Limits(resolver_.options_.evaluation_timeout)));
+  if (!held) return false;
+  STOWAGE_ASSIGN_OR_RETURN(const std::optional<int64_t> program,
+                           ObjectOfCommand(image, layers, resolver_.images_, catalog));
+  catalog.Promised(program ? std::vector<int64_t>{*program} : std::vector<int64_t>());
+  return true;
 }
 
 absl::StatusOr<ResolvedImage> ImageResolver::Run::Finish(ImageRecord image,
@@ -144,9 +183,9 @@ absl::StatusOr<ResolvedImage> ImageResolver::Run::Finish(ImageRecord image,
 absl::StatusOr<ResolvedImage> ImageResolver::Run::StaleImage(const absl::Status& unreachable) {
   auto tag = resolver_.images_.FindTag(reference_.name(), reference_.tag());
   if (!tag.ok()) return unreachable;
-  std::optional<ImageRecord> image = Known(tag->image.cache_key);
-  if (!image) return unreachable;
-  ResolvedImage result = {*std::move(image), reference_.tag(), tag->revision, true, {}};
+  const auto image = Known(tag->image.cache_key);
+  if (!image.ok() || !*image) return unreachable;
+  ResolvedImage result = {**image, reference_.tag(), tag->revision, true, {}};
   result.warnings = result.image.summary.warnings;
   result.warnings.push_back(
       absl::StrCat("the source cannot be reached; this is what the tag meant at ",
@@ -169,8 +208,8 @@ absl::StatusOr<ResolvedImage> ImageResolver::Run::Execute() {
 absl::StatusOr<ResolvedImage> ImageResolver::Run::FromRevision(const std::string& revision) {
   // Where the revision fixes the content, its image may be known without any Nix run.
   if (!revision.empty()) {
-    if (std::optional<ImageRecord> image = Known(CacheKey(revision)))
-      return Finish(*std::move(image), revision, true);
+    STOWAGE_ASSIGN_OR_RETURN(std::optional<ImageRecord> image, Known(CacheKey(revision)));
+    if (image) return Finish(*std::move(image), revision, true);
   }
   const Slot slot(resolver_);
   const auto fetched = [&](absl::string_view line) { job_.Report(Line(Phase::kSource, line)); };
@@ -189,10 +228,19 @@ absl::StatusOr<ResolvedImage> ImageResolver::Run::FromSource(const SourceRevisio
   STOWAGE_ASSIGN_OR_RETURN(const Evaluation evaluation, Evaluate(source));
   const Digest cache_key =
       CacheKey(source.mutable_content ? EvaluationIdentity(evaluation) : revision);
-  if (std::optional<ImageRecord> image = Known(cache_key))
-    return Finish(*std::move(image), revision, true);
+  STOWAGE_ASSIGN_OR_RETURN(std::optional<ImageRecord> known, Known(cache_key));
+  if (known) return Finish(*std::move(known), revision, true);
   STOWAGE_ASSIGN_OR_RETURN(ImageRecord image, Make(evaluation, cache_key, revision));
-  return Finish(std::move(image), revision, false);
+  STOWAGE_ASSIGN_OR_RETURN(ResolvedImage made, Finish(std::move(image), revision, false));
+  if (lazily_)
+    made.warnings.push_back(
+        CanWait(resolver_.catalog_)
+            ? "fetched whole: only an image that this node has made before can be fetched lazily, "
+              "as "
+              "long as its store paths are not there with other contents"
+            : "fetched whole: with snapshotter.driver = \"overlay\" a container sees only what is "
+              "there");
+  return made;
 }
 
 absl::StatusOr<Evaluation> ImageResolver::Run::Evaluate(const SourceRevision& source) {
@@ -320,13 +368,15 @@ std::optional<ResolvedImage> ImageResolver::Remembered(const ImageReference& ref
   if (!images_.HoldImage(manifest, absl::Now(), options_.builder.hold).ok()) return std::nullopt;
   const auto complete = images_.Complete(manifest);
   if (!complete.ok() || !*complete) return std::nullopt;
+  const auto layers = images_.Layers(tag->image.id);
+  if (!layers.ok() || !catalog_.CheckNonePromised(*layers).ok()) return std::nullopt;
   std::vector<std::string> warnings = tag->image.summary.warnings;
   return ResolvedImage{std::move(tag->image), reference.tag(), tag->revision, true,
                        std::move(warnings)};
 }
 
-std::shared_ptr<ResolveJob> ImageResolver::Resolve(const ImageReference& reference) {
-  const std::string key = reference.ToString();
+std::shared_ptr<ResolveJob> ImageResolver::Resolve(const ImageReference& reference, bool lazily) {
+  const std::string key = JobKey(reference, lazily);
   const absl::MutexLock lock(&mutex_);
   if (const auto running = running_.find(key); running != running_.end()) return running->second;
   auto job = std::make_shared<ResolveJob>();
@@ -336,11 +386,12 @@ std::shared_ptr<ResolveJob> ImageResolver::Resolve(const ImageReference& referen
     return job;
   }
   running_[key] = job;
-  pool_.Submit([this, reference, job] { Work(reference, job); });
+  pool_.Submit([this, reference, lazily, job] { Work(reference, lazily, job); });
   return job;
 }
 
-void ImageResolver::Work(const ImageReference& reference, const std::shared_ptr<ResolveJob>& job) {
+void ImageResolver::Work(const ImageReference& reference, bool lazily,
+                         const std::shared_ptr<ResolveJob>& job) {
   std::string unique;
   {
     const absl::MutexLock lock(&mutex_);
@@ -350,7 +401,7 @@ void ImageResolver::Work(const ImageReference& reference, const std::shared_ptr<
   log_(LogLevel::kInfo, absl::StrCat("resolve_started reference=", reference.ToString()));
   ResolveJob::Result result = stop_.stop_requested()
                                   ? ResolveJob::Result(absl::CancelledError("stowaged is stopping"))
-                                  : Run(*this, reference, *job, unique).Execute();
+                                  : Run(*this, reference, lazily, *job, unique).Execute();
   const std::string took =
       absl::FormatDuration(absl::Trunc(absl::Now() - start, absl::Milliseconds(1)));
   if (result.ok()) {
@@ -365,7 +416,7 @@ void ImageResolver::Work(const ImageReference& reference, const std::shared_ptr<
   {
     // Whoever asks from now on gets a new run; it will find what this one has recorded.
     const absl::MutexLock lock(&mutex_);
-    running_.erase(reference.ToString());
+    running_.erase(JobKey(reference, lazily));
   }
   job->Finish(std::move(result));
 }

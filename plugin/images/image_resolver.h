@@ -48,12 +48,14 @@ class ImageResolver {
   // Cancel, and waits for what was running.
   ~ImageResolver();
 
-  // The image that a tag meant within the tag's lifetime, if all of it is still there; nothing
-  // otherwise. Milliseconds.
+  // The image that a tag meant within the tag's lifetime, if all of it is still there, nothing of
+  // it promised; nothing otherwise. Milliseconds.
   std::optional<ResolvedImage> Remembered(const ImageReference& reference);
 
-  // Resolves, or joins the run that does.
-  std::shared_ptr<ResolveJob> Resolve(const ImageReference& reference);
+  // Resolves, or joins the run that does. lazily: an image that was made here before may come
+  // without its store paths, which are fetched when somebody looks into them; one that was not is
+  // fetched whole, with a warning.
+  std::shared_ptr<ResolveJob> Resolve(const ImageReference& reference, bool lazily = false);
 
   // Ends running resolves with Cancelled; later ones end at once.
   void Cancel() { stop_.request_stop(); }
@@ -67,7 +69,7 @@ class ImageResolver {
   ImageResolver(ImageResolverOptions options, LayerCatalog& catalog, ImageTable& images,
                 LogFunction log, std::unique_ptr<PackageSource> source,
                 std::unique_ptr<ClosureReader> closures, std::string plan_identity);
-  void Work(const ImageReference& reference, const std::shared_ptr<ResolveJob>& job);
+  void Work(const ImageReference& reference, bool lazily, const std::shared_ptr<ResolveJob>& job);
 
   const ImageResolverOptions options_;
   LayerCatalog& catalog_;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "base/fault_point.h"
 #include "base/status_macros.h"
 #include "plugin/state/state_database.h"
@@ -261,6 +262,34 @@ absl::StatusOr<bool> ImageTable::Complete(const Digest& manifest) {
           "layers.id=layer_id WHERE manifest_digest=?1 AND rooted=0 LIMIT 1"));
   STOWAGE_ASSIGN_OR_RETURN(const bool lacking, query.Bind(1, manifest.ToString()).Step());
   return !lacking;
+}
+
+absl::StatusOr<std::vector<LazyImageRecord>> ImageTable::LazyImages(
+    absl::Span<const int64_t> promised) {
+  std::vector<LazyImageRecord> images;
+  if (promised.empty()) return images;
+  const absl::MutexLock lock(&mutex_);
+  STOWAGE_ASSIGN_OR_RETURN(
+      SqliteStatement query,
+      database_.Prepare(
+          "WITH promised(object_number) AS (SELECT value FROM json_each(?1)), "
+          "lazy(image_id) AS (SELECT DISTINCT image_id FROM promised JOIN layer_objects "
+          "USING(object_number) JOIN image_layers USING(layer_id)) "
+          "SELECT name, count(DISTINCT object_number), "
+          "count(DISTINCT object_number) FILTER (WHERE object_number IN promised) "
+          "FROM lazy JOIN images ON id=image_id JOIN image_layers USING(image_id) "
+          "JOIN layer_objects USING(layer_id) WHERE NOT EXISTS(SELECT 1 FROM image_layers AS other "
+          "JOIN layers ON layers.id=other.layer_id WHERE other.image_id=lazy.image_id AND "
+          "rooted=0) "
+          "GROUP BY image_id ORDER BY name"));
+  query.Bind(1, absl::StrCat("[", absl::StrJoin(promised, ","), "]"));
+  while (true) {
+    STOWAGE_ASSIGN_OR_RETURN(const bool row, query.Step());
+    if (!row) return images;
+    const auto total = static_cast<uint64_t>(query.ColumnInt64(1));
+    images.push_back(
+        {query.ColumnText(0), total - static_cast<uint64_t>(query.ColumnInt64(2)), total});
+  }
 }
 
 }  // namespace stowage

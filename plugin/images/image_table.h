@@ -52,6 +52,13 @@ struct NewImage {
   std::vector<Document> blobs;      // config, closure document, ...
 };
 
+// An image whose layers are all held while some of their objects are promised.
+struct LazyImageRecord {
+  std::string name;
+  uint64_t present = 0;  // store paths
+  uint64_t total = 0;
+};
+
 struct ReferrerRecord {
   std::string artifact_type;
   DocumentPointer manifest;
@@ -80,6 +87,9 @@ class ImageTable {
   // Written at most four times in that time, so that a busy image costs a look-up.
   absl::Status HoldImage(const Digest& manifest, absl::Time now, absl::Duration hold);
   absl::Status HoldLayer(const Digest& diff_id, absl::Time now, absl::Duration hold);
+
+  // The held images that have some of these objects. Empty for none.
+  absl::StatusOr<std::vector<LazyImageRecord>> LazyImages(absl::Span<const int64_t> promised);
 
   // Whether every layer of the images with this manifest has its roots; true for a manifest of no
   // image.

@@ -15,6 +15,7 @@
 #include "base/fault_point.h"
 #include "base/file.h"
 #include "base/status_macros.h"
+#include "plugin/images/profile_record.h"
 
 namespace stowage {
 namespace {
@@ -44,6 +45,7 @@ absl::Status CheckExists(int directory_fd, const std::string& name, absl::string
 absl::StatusOr<std::unique_ptr<LayerCatalog>> LayerCatalog::Open(
     const LayerCatalogOptions& options) {
   STOWAGE_RETURN_IF_ERROR(MakeDirectories(options.state_directory + "/profiles"));
+  STOWAGE_RETURN_IF_ERROR(OpenProfileRecords(options.state_directory));
   STOWAGE_RETURN_IF_ERROR(MakeDirectories(options.gc_roots_directory));
   STOWAGE_ASSIGN_OR_RETURN(std::unique_ptr<LayerTable> table,
                            LayerTable::Open(options.state_directory + "/stowage.db"));
@@ -72,7 +74,8 @@ absl::Status LayerCatalog::RootAgain(const LayerRecord& layer) {
                            OpenAt(AT_FDCWD, options_.store_directory, O_PATH | O_DIRECTORY));
   std::vector<StorePath> paths;
   for (const ObjectRecord& object : objects) {
-    STOWAGE_RETURN_IF_ERROR(CheckExists(store.get(), object.base_name, options_.store_directory));
+    if (!views_->promises().Contains(object.number))
+      STOWAGE_RETURN_IF_ERROR(CheckExists(store.get(), object.base_name, options_.store_directory));
     STOWAGE_ASSIGN_OR_RETURN(StorePath path, StorePath::FromBaseName(object.base_name));
     paths.push_back(std::move(path));
   }
@@ -107,9 +110,34 @@ std::string LayerCatalog::ProfileDirectory(const LayerRecord& profile) const {
   return absl::StrCat(options_.state_directory, "/profiles/", profile.diff_id.hex());
 }
 
+absl::Status LayerCatalog::RestoreProfile(const LayerRecord& profile) const {
+  return stowage::RestoreProfile(options_.state_directory, profile, ProfileDirectory(profile));
+}
+
+absl::Status LayerCatalog::AddRoots(const LayerRecord& layer, absl::Span<const StorePath> paths) {
+  if (layer.kind == LayerKind::kProfile) return absl::OkStatus();
+  return gc_roots_.Add(RootHolder(layer), paths);
+}
+
+absl::Status LayerCatalog::RemoveRoots(const LayerRecord& layer) {
+  return layer.kind == LayerKind::kProfile ? absl::OkStatus() : gc_roots_.Remove(RootHolder(layer));
+}
+
+absl::Status LayerCatalog::KeepPromises(absl::Span<const int64_t> layers) {
+  if (views_->promises().All().empty()) return absl::OkStatus();
+  STOWAGE_ASSIGN_OR_RETURN(const std::vector<ObjectRecord> objects, table_->Objects(layers));
+  for (const ObjectRecord& object : objects)
+    if (views_->promises().Contains(object.number))
+      STOWAGE_RETURN_IF_ERROR(views_->KeepPromise(object));
+  return absl::OkStatus();
+}
+
+void LayerCatalog::Promised(std::vector<int64_t> first) {
+  if (fetch_) fetch_(std::move(first));
+}
+
 absl::Status LayerCatalog::Root(const LayerRecord& layer, absl::Span<const StorePath> top_paths) {
-  if (layer.kind == LayerKind::kStorePaths)
-    STOWAGE_RETURN_IF_ERROR(gc_roots_.Add(RootHolder(layer), top_paths));
+  STOWAGE_RETURN_IF_ERROR(AddRoots(layer, top_paths));
   STOWAGE_FAULT_POINT("layers.root.rooted");
   return table_->SetRooted({layer.id}, true);
 }
@@ -122,6 +150,22 @@ absl::Status LayerCatalog::CheckPresent(absl::Span<const int64_t> layers) {
           absl::StrCat("layer ", layer.diff_id.ToString(), " is not held here"));
   }
   return CheckFiles(records);
+}
+
+absl::Status LayerCatalog::CheckNonePromised(absl::Span<const int64_t> layers) {
+  const std::vector<int64_t> promised = views_->promises().All();
+  if (promised.empty()) return absl::OkStatus();
+  STOWAGE_ASSIGN_OR_RETURN(const std::vector<ObjectRecord> objects, table_->Objects(layers));
+  for (const ObjectRecord& object : objects)
+    if (std::binary_search(promised.begin(), promised.end(), object.number))
+      return absl::UnavailableError(
+          absl::StrCat(options_.store_directory, "/", object.base_name, " is still to be fetched"));
+  return absl::OkStatus();
+}
+
+absl::Status LayerCatalog::CheckComplete(absl::Span<const int64_t> layers) {
+  STOWAGE_RETURN_IF_ERROR(CheckPresent(layers));
+  return CheckNonePromised(layers);
 }
 
 std::vector<int64_t> LayerCatalog::NotChecked(absl::Span<const LayerRecord> records,
@@ -142,7 +186,8 @@ absl::Status LayerCatalog::CheckStorePaths(absl::Span<const int64_t> layers) {
   STOWAGE_ASSIGN_OR_RETURN(const UniqueFd store,
                            OpenAt(AT_FDCWD, options_.store_directory, O_PATH | O_DIRECTORY));
   for (const ObjectRecord& object : objects)
-    STOWAGE_RETURN_IF_ERROR(CheckExists(store.get(), object.base_name, options_.store_directory));
+    if (!views_->promises().Contains(object.number))
+      STOWAGE_RETURN_IF_ERROR(CheckExists(store.get(), object.base_name, options_.store_directory));
   return absl::OkStatus();
 }
 
@@ -180,6 +225,8 @@ absl::StatusOr<std::shared_ptr<const LayerArchive>> LayerCatalog::Archive(const 
       return archives_.back().second;
     }
   }
+  // A promised path may be there in part: Nix unpacks at the final place.
+  STOWAGE_RETURN_IF_ERROR(CheckNonePromised({layer.id}));
   std::vector<std::string> base_names;
   STOWAGE_ASSIGN_OR_RETURN(const std::vector<ObjectRecord> objects, table_->Objects({layer.id}));
   for (const ObjectRecord& object : objects) base_names.push_back(object.base_name);
@@ -223,6 +270,8 @@ absl::StatusOr<std::vector<LowerDirectory>> LayerCatalog::LowerDirectories(
         absl::StrCat("show layers: ", present.message(),
                      "; 'nix-store --verify --repair' brings a lost store path back, removing and "
                      "pulling the image a lost profile"));
+  // Only stowage-fuse can let a reader wait.
+  if (driver == ViewDriver::kOverlay) STOWAGE_RETURN_IF_ERROR(CheckNonePromised(layers));
   std::vector<LowerDirectory> directories;  // base first until the end
   for (auto layer = records.begin(); layer != records.end();) {
     if (layer->kind == LayerKind::kProfile) {

@@ -48,6 +48,8 @@ class LayerCatalog : public RemoteLayers {
   StoreCheck& store_check() { return store_check_; }
   GcRoots& gc_roots() { return gc_roots_; }
   std::string ProfileDirectory(const LayerRecord& profile) const;
+  // Makes the directory again if it has gone. Errors: NotFound if it was not recorded.
+  absl::Status RestoreProfile(const LayerRecord& profile) const;
 
   // Held (shared) from the moment that layers are recorded until something holds them, so that
   // Collect keeps away.
@@ -57,12 +59,25 @@ class LayerCatalog : public RemoteLayers {
   // top_paths: those store paths of the layer that no other path of it refers to.
   absl::Status Root(const LayerRecord& layer, absl::Span<const StorePath> top_paths);
 
-  // Errors: NotFound naming the first store path or profile that is gone; DataLoss naming a file of
-  // a store path that is known to be changed.
+  // The same without saying that the layer is held; paths that are not valid yet are rooted from
+  // the moment on when they are.
+  absl::Status AddRoots(const LayerRecord& layer, absl::Span<const StorePath> paths);
+
+  // Takes them away from a layer that is not held.
+  absl::Status RemoveRoots(const LayerRecord& layer);
+
+  // All store paths of the layers are there, whole and with the recorded narHashes.
+  absl::Status KeepPromises(absl::Span<const int64_t> layers);
+
+  // Errors: NotFound naming the first store path or profile that is gone, which promised ones may
+  // be; DataLoss naming a file of a store path that is known to be changed.
   absl::Status CheckPresent(absl::Span<const int64_t> layers);
+  // The same, and Unavailable if a store path is promised: for whoever needs every byte.
+  absl::Status CheckComplete(absl::Span<const int64_t> layers);
+  absl::Status CheckNonePromised(absl::Span<const int64_t> layers);
 
   // The tar of a layer. Recently used ones are kept open. Errors: NotFound if the layer is unknown
-  // or its paths are gone.
+  // or its paths are gone; Unavailable if some are promised.
   absl::StatusOr<std::shared_ptr<const LayerArchive>> Archive(const Digest& diff_id);
 
   // RemoteLayers:
@@ -76,6 +91,12 @@ class LayerCatalog : public RemoteLayers {
     return drivers_->ArrangeForOverlay(std::move(directories));
   }
   void SnapshotsRemoved() override;
+
+  // Called (on any thread) when objects were promised; `first`: those to fetch before others.
+  void OnPromised(std::function<void(std::vector<int64_t> first)> fetch) {
+    fetch_ = std::move(fetch);
+  }
+  void Promised(std::vector<int64_t> first);
 
   // Called (on any thread) when something may be collectable.
   void OnSnapshotsRemoved(std::function<void()> wake) { wake_ = std::move(wake); }
@@ -112,6 +133,7 @@ class LayerCatalog : public RemoteLayers {
   GcRoots gc_roots_;
   StoreCheck store_check_;  // uses the table
   std::function<void()> wake_;
+  std::function<void(std::vector<int64_t>)> fetch_;
   absl::Mutex collecting_;
   // A clean-up was interrupted, or something was still mounted; at first, unknown.
   bool files_left_ ABSL_GUARDED_BY(collecting_) = true;

@@ -158,6 +158,21 @@ absl::StatusOr<std::vector<ObjectRecord>> LayerTable::Objects(absl::Span<const i
   return objects;
 }
 
+absl::StatusOr<ObjectRecord> LayerTable::HeldObject(int64_t number) {
+  const absl::MutexLock lock(&mutex_);
+  STOWAGE_ASSIGN_OR_RETURN(
+      SqliteStatement query,
+      database_.Prepare(
+          "SELECT base_name,nar_hash FROM objects WHERE number=?1 AND EXISTS(SELECT 1 "
+          "FROM layer_objects JOIN layers ON id=layer_id WHERE object_number=?1 AND "
+          "rooted=1)"));
+  STOWAGE_ASSIGN_OR_RETURN(const bool found, query.Bind(1, number).Step());
+  if (!found)
+    return absl::NotFoundError(absl::StrCat("no image that is held here has object ", number));
+  STOWAGE_ASSIGN_OR_RETURN(const Digest nar_hash, Digest::Parse(query.ColumnText(1)));
+  return ObjectRecord{number, query.ColumnText(0), nar_hash};
+}
+
 absl::Status LayerTable::RecordChains(absl::Span<const Digest> chain_ids,
                                       absl::Span<const int64_t> layers) {
   const absl::MutexLock lock(&mutex_);

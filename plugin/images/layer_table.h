@@ -53,6 +53,9 @@ class LayerTable {
   // Store paths of layers, sorted by base name, without duplicates.
   absl::StatusOr<std::vector<ObjectRecord>> Objects(absl::Span<const int64_t> layers);
 
+  // One store path, if a layer with roots has it. Errors: NotFound.
+  absl::StatusOr<ObjectRecord> HeldObject(int64_t number);
+
   // Registers the chain IDs of an image: chain_ids[i] stands for layers[0..i].
   absl::Status RecordChains(absl::Span<const Digest> chain_ids, absl::Span<const int64_t> layers);
   // Layers of a chain, base first. Errors: NotFound.

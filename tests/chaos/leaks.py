@@ -27,6 +27,8 @@ def _disagreement(node):
                   texts("SELECT substr(content_key, 8) FROM layers WHERE rooted=1 AND kind=0")),
                  ("roots of resolving", _names(f"{node.gc_roots}/resolving"), set())]
         known = [("profiles", texts("SELECT substr(diff_id, 8) FROM layers WHERE rooted=1 AND kind=1")),
+                 ("profile_records", texts("SELECT substr(diff_id, 8) FROM layers WHERE kind=1")),
+                 ("promises", set()),
                  ("views", texts("SELECT number FROM views")),
                  ("overlay", {"current"}),
                  ("overlay/current/skeletons", texts("SELECT number FROM views")),

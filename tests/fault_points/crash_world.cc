@@ -137,11 +137,13 @@ std::string CrashWorld::Unclaimed() {
     return "GC roots and the layers that claim them differ";
   const std::pair<const char*, std::vector<std::string>> known[] = {
       {"",
-       {"boot_id", "idmapped", "objects", "overlay", "profiles", "snapshots", "stowage.db",
-        "stowage.db-shm", "stowage.db-wal", "views"}},
+       {"boot_id", "idmapped", "objects", "overlay", "profile_records", "profiles", "promises",
+        "snapshots", "stowage.db", "stowage.db-shm", "stowage.db-wal", "views"}},
       {"/idmapped", {}},
       {"/profiles",
        Texts(database, "SELECT substr(diff_id, 8) FROM layers WHERE rooted=1 AND kind=1")},
+      {"/profile_records", Texts(database, "SELECT substr(diff_id, 8) FROM layers WHERE kind=1")},
+      {"/promises", {}},
       {"/views", Texts(database, "SELECT number FROM views")},
       {"/objects", Texts(database, "SELECT object_number FROM layer_objects")}};
   for (const auto& [name, wanted] : known) {

@@ -14,6 +14,8 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "base/atomic_file.h"
+#include "base/directory.h"
 #include "base/file.h"
 #include "tests/fuse/store_tree.h"
 #include "tests/support/status_matchers.h"
@@ -344,6 +346,42 @@ TEST_CASE("the store files of a removed object are closed, those of others are k
   CHECK(OpenFilesBelow(fixture.store.store()) == 2);
   fixture.files.Forget(std::nullopt);
   CHECK(OpenFilesBelow(fixture.store.store()) == 0);
+}
+
+// Object 2 is promised: its file is not there, but one below promises/ is.
+void Promise(StoreTree& store) {
+  REQUIRE_OK(RemoveTree(store.state() + "/objects/2"));
+  REQUIRE_OK(MakeDirectories(store.state() + "/promises"));
+  REQUIRE_OK(WriteFileAtomically(store.state() + "/promises/2", ""));
+}
+
+TEST_CASE("who looks into a promised object is told to wait for it, until it is there",
+          "[fuse][file_system]") {
+  Fixture fixture;
+  MakeTwoViews(fixture.store);
+  const uint64_t file = fixture.NodeId("1/nix/store/bbb-y");
+  const uint64_t store_directory = fixture.NodeId("1/nix/store");
+  fixture.indexes.ForgetObjects(2);
+  Promise(fixture.store);
+
+  NodeAttributes attributes;
+  OpenedFile opened;
+  uint64_t promised = 0;
+  CHECK(fixture.file_system.Lookup(store_directory, "bbb-y", &attributes, &promised) == EAGAIN);
+  CHECK(promised == 2);
+  promised = 0;
+  CHECK(fixture.file_system.GetAttributes(file, &attributes, &promised) == EAGAIN);
+  CHECK(promised == 2);
+  promised = 0;
+  CHECK(fixture.file_system.OpenFile(file, &opened, &promised) == EAGAIN);
+  CHECK(promised == 2);
+  // Nobody else waits, and the listing does not.
+  CHECK(fixture.ReadFirstByte("1/nix/store/aaa-x/data") == 'D');
+  CHECK(fixture.List(store_directory, 100).contains("bbb-y"));
+  CHECK(fixture.log.empty());
+
+  fixture.store.Index("bbb-y", 2);  // before the promise goes
+  CHECK(fixture.ReadFirstByte("1/nix/store/bbb-y") == 'B');
 }
 
 }  // namespace

@@ -8,8 +8,10 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <functional>
 #include <memory>
 #include <set>
 #include <string>
@@ -77,6 +79,13 @@ TEST_CASE("a slot with an impossible length holds nothing", "[fuse][request_slot
   CHECK(slot.request_bytes() == 0);
 }
 
+// Requests whose handlers have returned without an answer.
+struct Unanswered {
+  fuse_req_t request;
+  KeptRequest kept;
+};
+std::vector<Unanswered> unanswered;
+
 // A libfuse session on one end of a socket pair; the other end is the kernel.
 class FakeKernel {
  public:
@@ -92,6 +101,9 @@ class FakeKernel {
     operations_ = {};
     operations_.getattr = [](fuse_req_t request, fuse_ino_t, fuse_file_info*) {
       (void)fuse_reply_err(request, ENOTCONN);  // an error no other part gives
+    };
+    operations_.readlink = [](fuse_req_t request, fuse_ino_t) {
+      unanswered.push_back({request, RequestLoop::KeepServedRequest()});
     };
     auto session = LibfuseSession::Create(operations_, nullptr, UniqueFd(pair[1]));
     REQUIRE_OK(session);
@@ -113,14 +125,16 @@ class FakeKernel {
 
   RequestSlot Slot(size_t index) const { return slots_->At(index); }
 
-  // Runs a loop until it has replayed, and ends the connection.
-  void Run(int threads) {
+  // Runs a loop until it has replayed, and ends the connection. meanwhile: called while it runs.
+  void Run(
+      int threads, const std::function<void()>& meanwhile = [] {}) {
     RequestLoop::Options options;
     options.threads = threads;
     options.log = [this](LogLevel, absl::string_view line) { log.emplace_back(line); };
     options.on_replayed = [this] { ::shutdown(kernel_.get(), SHUT_WR); };
     auto loop = RequestLoop::Start(session_.get(), slots_.get(), std::move(options));
     REQUIRE_OK(loop);
+    meanwhile();
   }
 
   struct Answer {
@@ -208,6 +222,53 @@ TEST_CASE("what was tried least is served first; what was tried too often gets E
   }
   CHECK(suspects == std::vector<uint64_t>{22, 21, 20});
   for (size_t i = 0; i < 4; ++i) CHECK(kernel.Slot(i).request_bytes() == 0);
+}
+
+TEST_CASE("requests that are answered later keep their slots and no thread",
+          "[fuse][request_slots]") {
+  constexpr size_t kRequests = kSessionSlots + 50;
+  FakeKernel kernel;
+  for (size_t i = 0; i < kRequests; ++i) kernel.Ask(Request(100 + i, FUSE_READLINK, ""));
+  kernel.Ask(GetAttr(7));
+  const auto occupied = [&kernel] {
+    std::vector<RequestSlot> slots;
+    for (size_t i = 0; i < kSessionSlots; ++i)
+      if (kernel.Slot(i).request_bytes() != 0) slots.push_back(kernel.Slot(i));
+    return slots;
+  };
+  kernel.Run(1, [&] {
+    CHECK(kernel.Reply() == FakeKernel::Answer{7, -ENOTCONN});
+    REQUIRE(unanswered.size() == kRequests);
+    // All but the thread's own are for them; the others are the kernel's to remember.
+    const std::vector<RequestSlot> slots = occupied();
+    CHECK(slots.size() >= kSessionSlots - 1);
+    CHECK(std::count_if(slots.begin(), slots.end(), [](const RequestSlot& slot) {
+            return slot.attempts() == 0;
+          }) >= static_cast<ptrdiff_t>(kSessionSlots) - 1);
+    for (const Unanswered& waiting : unanswered) (void)fuse_reply_err(waiting.request, EIO);
+    unanswered.clear();
+  });
+  CHECK(occupied().empty());
+  std::set<uint64_t> answered;
+  for (size_t i = 0; i < kRequests; ++i) answered.insert(kernel.Reply().unique);
+  CHECK(answered.size() == kRequests);
+}
+
+TEST_CASE("a request that an earlier worker kept is kept again", "[fuse][request_slots]") {
+  FakeKernel kernel;
+  Put(kernel.Slot(5), Request(11, FUSE_READLINK, ""));
+  kernel.Ask(GetAttr(7));
+  kernel.Run(1, [&] {
+    CHECK(kernel.Reply() == FakeKernel::Answer{7, -ENOTCONN});
+    REQUIRE(unanswered.size() == 1);
+    CHECK(kernel.Slot(5).request_bytes() != 0);
+    CHECK(kernel.Slot(5).unique() == 11);
+    CHECK(kernel.Slot(5).attempts() == 0);
+    (void)fuse_reply_err(unanswered[0].request, EIO);
+    unanswered.clear();
+  });
+  CHECK(kernel.Slot(5).request_bytes() == 0);
+  CHECK(kernel.Reply() == FakeKernel::Answer{11, -EIO});
 }
 
 }  // namespace

@@ -55,6 +55,7 @@ class Node:
         self.registry = f"127.0.0.1:{case.free_port()}"
         self.config_file = f"{self.directory}/stowage.toml"
         self.hosts_directory = f"{self.directory}/certs.d"
+        self.fuse_options = []
         self.processes = {}
         os.makedirs(self.state)
         os.makedirs(self.mountpoint)
@@ -111,7 +112,8 @@ class Node:
         self._wait_for("stowage-fuse", announced, f"a mount at {self.mountpoint}")
 
     def fuse_command(self):
-        return [f"{self.case.bin_directory}/stowage-fuse", f"--state={self.state}", f"--mountpoint={self.mountpoint}"]
+        return [f"{self.case.bin_directory}/stowage-fuse", f"--state={self.state}", f"--mountpoint={self.mountpoint}",
+                *self.fuse_options]
 
     def fuse_processes(self, role):
         """Pids of all processes that serve the mount as "keeper" or "worker"."""

@@ -88,5 +88,23 @@ TEST_CASE("WriteProfile never touches what exists and leaves nothing behind",
   CHECK(ListDirectory(directory.path()).value() == std::vector<std::string>{"profile"});
 }
 
+TEST_CASE("A profile can be made again from its text", "[layering][profile]") {
+  const Profile profile = SyntheticProfile();
+  const std::string text = EncodeProfile(profile);
+  const auto decoded = DecodeProfile(text);
+  REQUIRE_OK(decoded);
+  CHECK(decoded->entries == profile.entries);
+  CHECK(decoded->key == profile.key);
+}
+
+TEST_CASE("A damaged text of a profile is refused", "[layering][profile]") {
+  const std::string text = EncodeProfile(SyntheticProfile());
+  const auto damaged = GENERATE_COPY(
+      std::string(), text.substr(1), text.substr(0, text.size() - 1), text + "x",
+      std::string("stowage profile 1\nq 493 1 0\nb"), std::string("stowage profile 1\nd -1 1 0\nb"),
+      std::string("stowage profile 1\nd 493 1 18446744073709551615\nb"));
+  CHECK(absl::IsDataLoss(DecodeProfile(damaged).status()));
+}
+
 }  // namespace
 }  // namespace stowage

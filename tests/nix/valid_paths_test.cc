@@ -3,7 +3,9 @@
 #include <fcntl.h>
 #include <sys/file.h>
 
+#include <optional>
 #include <set>
+#include <vector>
 
 #include "base/directory.h"
 #include "base/file.h"
@@ -28,6 +30,10 @@ class KnownPaths : public ClosureReader {
     for (const StorePath& path : paths)
       if (!valid.contains(path.base_name())) return absl::NotFoundError(path.ToString());
     return absl::OkStatus();
+  }
+  absl::StatusOr<std::vector<std::optional<Digest>>> NarHashes(
+      absl::Span<const StorePath>) override {
+    return absl::UnimplementedError("not asked for");
   }
   std::set<std::string> valid;
   absl::Status failure;
@@ -79,6 +85,20 @@ TEST_CASE_METHOD(Fixture, "RootValidPaths leaves nothing after an error", "[nix]
   closures.failure = absl::DataLossError("database");
   CHECK(absl::IsDataLoss(Root().status()));
   CHECK_FALSE(HasLinks());
+}
+
+TEST_CASE_METHOD(Fixture, "KeepCollectionAway waits for a collection and keeps others away",
+                 "[nix][valid_paths]") {
+  auto collector = OpenAt(AT_FDCWD, directory.Join("gc.lock"), O_RDWR | O_CREAT, 0600);
+  REQUIRE_OK(collector);
+  REQUIRE(::flock(collector->get(), LOCK_EX) == 0);
+  const auto refused =
+      KeepCollectionAway(options, {absl::Now() + absl::Milliseconds(150), std::stop_token()});
+  CHECK(absl::IsDeadlineExceeded(refused.status()));
+  REQUIRE(::flock(collector->get(), LOCK_UN) == 0);
+  const auto lock = KeepCollectionAway(options, {absl::Now(), std::stop_token()});
+  REQUIRE_OK(lock);
+  CHECK(::flock(collector->get(), LOCK_EX | LOCK_NB) != 0);
 }
 
 }  // namespace

@@ -188,5 +188,20 @@ TEST_CASE("ParseCommandLine takes the options of doctor", "[cli][command_line]")
   CHECK(all->containerd_config == "/c");
 }
 
+TEST_CASE("pull and run fetch as stowaged is configured unless they are told", "[cli]") {
+  const std::string command = GENERATE("pull", "run");
+  const auto lazy = [&](const std::vector<std::string>& flags) {
+    std::vector<std::string> words = {command};
+    words.insert(words.end(), flags.begin(), flags.end());
+    words.emplace_back("nix/git");
+    const auto parsed = ParseCommandLine(words, Environment());
+    REQUIRE_OK(parsed);
+    return parsed->lazy;
+  };
+  CHECK(lazy({}) == std::nullopt);
+  CHECK(lazy({"--lazy"}) == true);
+  CHECK(lazy({"--no-lazy"}) == false);
+}
+
 }  // namespace
 }  // namespace stowage

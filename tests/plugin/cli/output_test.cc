@@ -35,12 +35,21 @@ v1::ResolvedImage Image() {
 }
 
 TEST_CASE("ImageToJson has the documented keys", "[cli][output]") {
-  const json want = {
-      {"name", "shell/git"},     {"tag", "latest"},           {"source", "channel nixos-24.11"},
-      {"revision", "0123"},      {"platform", "linux/amd64"}, {"manifest_digest", "sha256:aa"},
-      {"image_id", "sha256:bb"}, {"chain_id", "sha256:cc"},   {"layer_count", 2},
-      {"size_bytes", 1572864},   {"store_path_count", 2},     {"nar_size_bytes", 1000},
-      {"from_cache", false},     {"warnings", {"tag is old"}}};
+  const json want = {{"name", "shell/git"},
+                     {"tag", "latest"},
+                     {"source", "channel nixos-24.11"},
+                     {"revision", "0123"},
+                     {"platform", "linux/amd64"},
+                     {"manifest_digest", "sha256:aa"},
+                     {"image_id", "sha256:bb"},
+                     {"chain_id", "sha256:cc"},
+                     {"layer_count", 2},
+                     {"size_bytes", 1572864},
+                     {"store_path_count", 2},
+                     {"nar_size_bytes", 1000},
+                     {"from_cache", false},
+                     {"warnings", {"tag is old"}},
+                     {"promised_path_count", 0}};
   const std::string text = ImageToJson(Image(), false);
   CHECK(json::parse(text) == want);
   CHECK(text.back() == '\n');
@@ -103,7 +112,10 @@ TEST_CASE("StatusToJson and ErrorToJson have the documented shapes", "[cli][outp
                                                    {"fuse_mounted", true},
                                                    {"driver", "overlay"},
                                                    {"driver_reason", "configured"},
-                                                   {"source", ""}}));
+                                                   {"source", ""},
+                                                   {"lazy_images", json::array()},
+                                                   {"fetching", json::array()},
+                                                   {"failed_fetches", json::array()}}));
   CHECK(json::parse(ErrorToJson(absl::NotFoundError("no package 'x'"))) ==
         json({{"error", {{"code", "NOT_FOUND"}, {"message", "no package 'x'"}}}}));
 }
@@ -148,6 +160,28 @@ TEST_CASE("StatusToText says what is off", "[cli][output]") {
   status.set_driver("fuse");
   status.set_driver_reason("configured");
   CHECK(absl::EndsWith(StatusToText(status), "\nDriver:       fuse (configured)\n"));
+}
+
+TEST_CASE("Status tells what is still to be fetched, and what could not be", "[cli][output]") {
+  v1::StatusResponse status;
+  v1::LazyImage& image = *status.add_lazy_images();
+  image.set_name("shell/git");
+  image.set_present(3);
+  image.set_total(20);
+  status.add_fetching("/nix/store/abc-git");
+  v1::FailedFetch& failed = *status.add_failed_fetches();
+  failed.set_store_path("/nix/store/def-zlib");
+  failed.set_error("no cache has it");
+  CHECK(absl::EndsWith(StatusToText(status),
+                       "Lazy image:   shell/git: 3 of 20 store paths are there\n"
+                       "Fetching:     /nix/store/abc-git\n"
+                       "Not fetched:  /nix/store/def-zlib: no cache has it\n"));
+  const json object = json::parse(StatusToJson(status));
+  CHECK(object["lazy_images"] ==
+        json::array({{{"name", "shell/git"}, {"present", 3}, {"total", 20}}}));
+  CHECK(object["fetching"] == json::array({"/nix/store/abc-git"}));
+  CHECK(object["failed_fetches"] ==
+        json::array({{{"store_path", "/nix/store/def-zlib"}, {"error", "no cache has it"}}}));
 }
 
 TEST_CASE("Text from the daemon cannot command the terminal", "[cli][output]") {

@@ -58,6 +58,8 @@ concurrent_resolves = 2
 [images]
 tag_lifetime = "0s"
 hold = "10m"
+lazy = true
+fetch_timeout = "3m"
 [log]
 level = "debug"
 )",
@@ -71,6 +73,8 @@ level = "debug"
   CHECK(config->fuse_mountpoint == "/m");
   CHECK(config->driver == DriverChoice::kAuto);
   CHECK(config->overlay_directory == "/run/o");
+  CHECK(config->lazy);
+  CHECK(config->fetch_timeout == absl::Minutes(3));
   CHECK(config->source.kind == PackageSourceKind::kGit);
   CHECK(config->source.location == "https://example.org/set");
   CHECK(config->source.git_default_ref == "main");

@@ -264,5 +264,59 @@ TEST_CASE("LayerCatalog writes index files of another version again, under their
   CHECK(mapped->VerifyContent().ok());
 }
 
+int64_t OnlyObject(LayerCatalog& catalog, int64_t layer) {
+  const auto objects = catalog.table().Objects({layer});
+  REQUIRE_OK(objects);
+  REQUIRE(objects->size() == 1);
+  return objects->front().number;
+}
+
+TEST_CASE(
+    "LayerCatalog shows a layer whose missing store path is promised, and serves it to nobody",
+    "[plugin][layer_catalog]") {
+  Fixture f;
+  const int64_t object = OnlyObject(*f.catalog, f.layer.id);
+  REQUIRE_OK(f.catalog->views().Write(f.catalog->table().FindAll({f.layer.id}).value()));
+  REQUIRE_OK(RemoveTree(f.directory.Join("store/" + kPath)));
+  REQUIRE_OK(f.catalog->views().Promise({object}));
+  CHECK(ListDirectory(f.directory.Join("state/objects"))->empty());
+  const auto check = [&] {
+    REQUIRE_OK(f.catalog->CheckPresent({f.layer.id}));
+    REQUIRE_OK(f.catalog->FindChain(Sha256("chain"), std::nullopt));
+    CHECK(absl::IsUnavailable(f.catalog->CheckComplete({f.layer.id})));
+    CHECK(absl::IsUnavailable(f.catalog->Archive(f.layer.diff_id).status()));
+  };
+  check();
+  f.Open();  // promises survive
+  check();
+  SECTION("and keeps it when its roots were lost") {
+    REQUIRE_OK(f.catalog->gc_roots().Remove(f.layer.content_key.hex()));
+    f.Open();
+    CHECK(f.catalog->table().FindById(f.layer.id)->rooted);
+    CHECK(f.catalog->gc_roots().Holders()->size() == 1);
+  }
+  SECTION("and forgets the promise with the layer") {
+    CHECK(f.catalog->Collect(absl::Now() + absl::Hours(1)).value() == 1);
+    CHECK(f.catalog->views().promises().All().empty());
+    CHECK(ListDirectory(f.directory.Join("state/promises"))->empty());
+  }
+}
+
+TEST_CASE("LayerCatalog: with its promise kept a layer is one like others",
+          "[plugin][layer_catalog]") {
+  Fixture f;
+  const int64_t object = OnlyObject(*f.catalog, f.layer.id);
+  REQUIRE_OK(f.catalog->views().Promise({object}));
+  // What is promised may be there in part.
+  REQUIRE_OK(f.catalog->views().Write(f.catalog->table().FindAll({f.layer.id}).value()));
+  CHECK(ListDirectory(f.directory.Join("state/objects"))->empty());
+  REQUIRE_OK(f.catalog->KeepPromises({f.layer.id}));
+  CHECK(ListDirectory(f.directory.Join("state/objects"))->size() == 1);
+  CHECK(ListDirectory(f.directory.Join("state/promises"))->empty());
+  REQUIRE_OK(f.catalog->CheckComplete({f.layer.id}));
+  REQUIRE_OK(RemoveTree(f.directory.Join("store/" + kPath)));
+  CHECK(absl::IsNotFound(f.catalog->FindChain(Sha256("chain"), std::nullopt).status()));
+}
+
 }  // namespace
 }  // namespace stowage
