@@ -139,12 +139,15 @@ class Parser {
         ->type_name("TIME");
   }
 
+  // Not one flag bound to the value: CLI11 sets that also when the flag is not given.
   void AddLazy(CLI::App& command) {
-    command.add_flag(
-        "--lazy,!--no-lazy", invocation_.lazy,
-        "Do not wait for store paths: fetch them when the container looks into them, and "
-        "in the background; for images that were made here before [default: "
-        "images.lazy of stowaged's configuration]");
+    command.add_flag_callback(
+        "--lazy", [this] { invocation_.lazy = true; },
+        "Do not wait for store paths: fetch them when the container looks into them, and in the "
+        "background; for images that were made here before [default: images.lazy of stowaged's "
+        "configuration]");
+    command.add_flag_callback(
+        "--no-lazy", [this] { invocation_.lazy = false; }, "Wait until all store paths are there");
   }
 
   void AddContainerdOptions(CLI::App& command) {
