@@ -75,7 +75,8 @@ inline constexpr char kInspectFooter[] = R"(Examples:
   stowage inspect nix/shell/git
   stowage inspect --layers nix/shell/git)";
 
-inline constexpr char kStatusHelp[] = "Say what stowaged serves, and where, and what it is still fetching.";
+inline constexpr char kStatusHelp[] =
+    "Say what stowaged serves, and where, and what it is still fetching.";
 inline constexpr char kStatusFooter[] = R"(Examples:
   stowage status
   stowage status --json | jq -e .fuse_mounted)";

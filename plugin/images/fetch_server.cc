@@ -14,6 +14,7 @@
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "base/annotate.h"
 #include "base/file.h"
 #include "base/status_macros.h"
@@ -24,6 +25,7 @@ namespace {
 constexpr int kBacklog = 16;
 // Workers of one mount follow each other, so there is one and the one before.
 constexpr size_t kMaxConnections = 64;
+constexpr absl::Duration kAcceptRetry = absl::Milliseconds(100);
 
 absl::StatusOr<UniqueFd> Listen(const std::string& state_directory) {
   // Through a descriptor: the directory's own path may be too long for a socket's address.
@@ -102,6 +104,8 @@ void FetchServer::Run() {
 
 void FetchServer::Accept() {
   UniqueFd fd(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+  // Without descriptors the next poll returns at once, and so would every other.
+  if (!fd && (errno == EMFILE || errno == ENFILE)) absl::SleepFor(kAcceptRetry);
   if (!fd || connections_.size() >= kMaxConnections) return;
   connections_[++connections_made_].fd = std::move(fd);
 }

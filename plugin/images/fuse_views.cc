@@ -171,9 +171,13 @@ absl::Status FuseViews::IndexObjects(absl::Span<const ObjectRecord> objects) {
 }
 
 absl::Status FuseViews::Promise(absl::Span<const int64_t> objects) {
-  STOWAGE_RETURN_IF_ERROR(promises_->Make(objects));
-  for (const int64_t object : objects) STOWAGE_RETURN_IF_ERROR(RemoveTree(ObjectFile(object)));
-  return absl::OkStatus();
+  std::vector<int64_t> added;
+  for (const int64_t object : objects)
+    if (!promises_->Contains(object)) added.push_back(object);
+  STOWAGE_RETURN_IF_ERROR(promises_->Make(added));
+  for (const int64_t object : added) STOWAGE_RETURN_IF_ERROR(RemoveTree(ObjectFile(object)));
+  // One that was kept meanwhile has lost its file again.
+  return promises_->Make(added);
 }
 
 absl::Status FuseViews::KeepPromise(const ObjectRecord& object) {

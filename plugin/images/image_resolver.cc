@@ -45,7 +45,8 @@ constexpr size_t kMaxRuns = 64;
 // Whether containers can be shown what is still to be fetched.
 bool CanWait(LayerCatalog& catalog) {
   const std::vector<ViewDriver> drivers = catalog.Drivers();
-  return std::find(drivers.begin(), drivers.end(), ViewDriver::kFuse) != drivers.end();
+  return std::find(drivers.begin(), drivers.end(), ViewDriver::kFuse) != drivers.end() &&
+         catalog.views().Mounted().value_or(false);
 }
 
 std::string JobKey(const ImageReference& reference, bool lazily) {
@@ -236,10 +237,9 @@ absl::StatusOr<ResolvedImage> ImageResolver::Run::FromSource(const SourceRevisio
     made.warnings.push_back(
         CanWait(resolver_.catalog_)
             ? "fetched whole: only an image that this node has made before can be fetched lazily, "
-              "as "
-              "long as its store paths are not there with other contents"
-            : "fetched whole: with snapshotter.driver = \"overlay\" a container sees only what is "
-              "there");
+              "as long as its store paths are not there with other contents"
+            : "fetched whole: a container can wait for files only where stowage-fuse shows them, "
+              "which it does not here ('stowage status')");
   return made;
 }
 

@@ -159,7 +159,8 @@ absl::Status LayerCatalog::CheckNonePromised(absl::Span<const int64_t> layers) {
   for (const ObjectRecord& object : objects)
     if (std::binary_search(promised.begin(), promised.end(), object.number))
       return absl::UnavailableError(
-          absl::StrCat(options_.store_directory, "/", object.base_name, " is still to be fetched"));
+          absl::StrCat(options_.store_directory, "/", object.base_name,
+                       " is still to be fetched; 'stowage pull --no-lazy' waits for it"));
   return absl::OkStatus();
 }
 

@@ -17,7 +17,8 @@ constexpr int kCallsForWaiters = 3;
 // Nobody has waited for so long before the background goes on: who starts a program needs one path
 // after the other, and the whole bandwidth.
 constexpr absl::Duration kQuiet = absl::Seconds(1);
-// From a pull to the first wait of its container.
+// From a pull to the first wait of its container, and from a start of stowaged until those who
+// waited for the one before have asked again.
 constexpr absl::Duration kStartGrace = absl::Seconds(2);
 // A path that could not be had is not tried for everybody who asks in the next moment.
 constexpr absl::Duration kFailureLasts = absl::Seconds(2);
@@ -45,7 +46,8 @@ PathFetcher::PathFetcher(Options options, LayerCatalog& catalog,
     : options_(std::move(options)),
       catalog_(catalog),
       closures_(std::move(closures)),
-      log_(std::move(log)) {
+      log_(std::move(log)),
+      waited_at_(absl::Now() + kStartGrace) {
   for (int i = 0; i < kCallsForWaiters; ++i) threads_.emplace_back([this] { ServeWaiters(); });
   threads_.emplace_back([this] { ServeBackground(); });
 }
@@ -123,14 +125,35 @@ void PathFetcher::ServeWaiters() {
     {
       const absl::MutexLock lock(&mutex_, absl::Condition(&work));
       if (stopping_) return;
-      for (auto& [object, fetch] : fetches_) {
-        if (fetch.running || fetch.waiters.empty()) continue;
-        fetch.running = true;
-        objects.push_back(object);
-      }
+      objects = TakeWaitedFor();
     }
     FetchAll(objects);
     KeepWhatCameAlong();
+  }
+}
+
+std::vector<int64_t> PathFetcher::TakeWaitedFor() {
+  std::vector<int64_t> objects;
+  for (auto& [object, fetch] : fetches_) {
+    if (fetch.running || fetch.waiters.empty() || (fetch.alone && !objects.empty())) continue;
+    fetch.running = true;
+    objects.push_back(object);
+    if (fetch.alone) break;
+  }
+  return objects;
+}
+
+void PathFetcher::FetchAlone(const std::vector<ObjectRecord>& objects) {
+  const absl::MutexLock lock(&mutex_);
+  for (const ObjectRecord& object : objects) {
+    const auto fetch = fetches_.find(object.number);
+    if (fetch == fetches_.end()) continue;
+    if (fetch->second.waiters.empty()) {
+      fetches_.erase(fetch);
+    } else {
+      fetch->second.running = false;
+      fetch->second.alone = true;
+    }
   }
 }
 
@@ -188,6 +211,7 @@ void PathFetcher::FetchAll(const std::vector<int64_t>& objects) {
   }
   KeepValid(pending);
   if (pending.empty()) return;
+  const size_t asked_for = pending.size();
   absl::Status status;
   if (const auto paths = PathsOf(pending); paths.ok()) {
     status = FetchPaths(*paths, options_.nix, {absl::Now() + options_.timeout, stop_.get_token()},
@@ -196,6 +220,7 @@ void PathFetcher::FetchAll(const std::vector<int64_t>& objects) {
     status = paths.status();
   }
   KeepValid(pending);
+  if (absl::IsFailedPrecondition(status) && asked_for > 1) return FetchAlone(pending);
   if (status.ok()) status = absl::InternalError("Nix ended without an error and without the path");
   for (const ObjectRecord& object : pending) Finish(object.number, StorePathOf(object), status);
 }

@@ -73,6 +73,7 @@ class PathFetcher {
     std::vector<Waiter> waiters;
     std::string store_path;  // once running
     bool running = false;
+    bool alone = false;  // it failed in company: by itself Nix says why
   };
   struct Failed {
     std::string store_path;
@@ -86,7 +87,11 @@ class PathFetcher {
   bool SomebodyWaits() const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   // 0: nothing is to be fetched now.
   int64_t NextInBackground() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Of the next call for those who wait; marked as running.
+  std::vector<int64_t> TakeWaitedFor() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void FetchAll(const std::vector<int64_t>& objects) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Has each fetched by itself, if somebody still waits for it.
+  void FetchAlone(const std::vector<ObjectRecord>& objects) ABSL_LOCKS_EXCLUDED(mutex_);
   // Keeps the promises whose store paths have become valid, and takes them out of `pending`.
   void KeepValid(std::vector<ObjectRecord>& pending) ABSL_LOCKS_EXCLUDED(mutex_);
   void KeepWhatCameAlong() ABSL_LOCKS_EXCLUDED(mutex_);
@@ -106,7 +111,7 @@ class PathFetcher {
   absl::flat_hash_map<int64_t, Fetch> fetches_ ABSL_GUARDED_BY(mutex_);
   absl::btree_map<int64_t, Failed> failed_ ABSL_GUARDED_BY(mutex_);
   std::deque<int64_t> first_ ABSL_GUARDED_BY(mutex_);
-  absl::Time waited_at_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();  // somebody, last
+  absl::Time waited_at_ ABSL_GUARDED_BY(mutex_);  // somebody, last
   std::vector<std::thread> threads_;
 };
 

@@ -17,6 +17,8 @@ class BinaryCache:
     def __init__(self, directory, bytes_per_second):
         self.directory = directory
         self.requests = []  # paths asked for
+        self.served_bytes = 0
+        self.held = {}  # by URL of a NAR that is not served yet
         os.makedirs(directory)
         self._secret = f"{directory}.secret"
         run(["nix-store", "--generate-binary-cache-key", "tests-1", self._secret, f"{directory}.public"])
@@ -50,15 +52,27 @@ class BinaryCache:
 
     def damage(self, path):
         """Changes one byte in the middle of the path's NAR."""
-        with open(self._narinfo(path), encoding="utf-8") as file:
-            nar = re.search(r"^URL: (.*)$", file.read(), re.MULTILINE).group(1)
-        with open(f"{self.directory}/{nar}", "r+b") as file:
+        with open(f"{self.directory}/{self.nar(path)}", "r+b") as file:
             file.seek(os.path.getsize(file.name) // 2)
             byte = file.read(1)
             file.seek(-1, os.SEEK_CUR)
             file.write(bytes([byte[0] ^ 1]))
 
+    def hold_back(self, path):
+        """Whoever asks for the path's NAR gets nothing, not even an error, until release()."""
+        self.held[f"/{self.nar(path)}"] = threading.Event()
+
+    def release(self, path):
+        self.held.pop(f"/{self.nar(path)}").set()
+
+    def nar(self, path):
+        """The NAR's URL below that of the cache."""
+        with open(self._narinfo(path), encoding="utf-8") as file:
+            return re.search(r"^URL: (.*)$", file.read(), re.MULTILINE).group(1)
+
     def close(self):
+        for held in self.held.values():
+            held.set()
         self._server.shutdown()
         self._server.server_close()
 
@@ -93,7 +107,15 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def _answer(self, with_body):
         self.cache.requests.append(self.path)
-        file_name = f"{self.cache.directory}{self.path}"
+        held = self.cache.held.get(self.path)
+        if held:
+            held.wait()
+        try:
+            self._send(f"{self.cache.directory}{self.path}", with_body)
+        except OSError:  # the client was killed
+            self.close_connection = True
+
+    def _send(self, file_name, with_body):
         if not os.path.isfile(file_name):
             self.send_response(404)
             self.send_header("Content-Length", "0")
@@ -107,11 +129,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         with open(file_name, "rb") as file:
             while chunk := file.read(CHUNK_BYTES):
                 self.cache.pace.wait(len(chunk))
-                try:
-                    self.wfile.write(chunk)
-                except OSError:  # the client was killed
-                    self.close_connection = True
-                    return
+                self.cache.served_bytes += len(chunk)
+                self.wfile.write(chunk)
 
     def log_message(self, *_arguments):
         pass
