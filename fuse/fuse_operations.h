@@ -13,9 +13,9 @@ struct FuseServer {
   WaitingRequests* waiting;  // takes the requests that meet a promised object
 };
 
-// The operations of a FuseServer. Everything not listed there is
-// answered ENOSYS or not at all by libfuse, which is what a read-only file system without extended
-// attributes wants: the kernel stops asking.
+// The operations of a FuseServer. Everything not listed there is answered ENOSYS or not at all by
+// libfuse, which is what a read-only file system without extended attributes wants: the kernel
+// stops asking.
 const fuse_lowlevel_ops& FuseOperations();
 
 }  // namespace stowage

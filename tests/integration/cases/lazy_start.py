@@ -41,6 +41,7 @@ def main(case):
           f"lazy pull and start {lazy_seconds:.1f} s, {lazy_bytes} bytes")
     expect(lazy_bytes < whole_bytes / 2, "the lazy start fetched more than half of all")
     _readers_survive_deaths(image, digest)
+    _collection_takes_nothing(image)
     _what_cannot_be_had(case, image)
     _nobody_to_ask(image)
     _cache_that_says_nothing(image)
@@ -95,6 +96,15 @@ def _readers_survive_deaths(image, digest):
 
 def _lines(node, label):
     return "\n".join(line for line in node.stowage("status").stdout.splitlines() if line.startswith(label))
+
+
+def _collection_takes_nothing(image):
+    """Roots are made with the promises: of what has been fetched since, and of what is still to come."""
+    run(["nix-store", "--gc"])
+    there = [name for name in ("bulk", "busybox", "hello") if os.path.exists(image.paths[name])]
+    expect_equal(there, ["bulk", "busybox", "hello"], "fetched store paths after a collection")
+    roots = {link for _, _, links in os.walk(image.node.gc_roots) for link in links}
+    expect_in(os.path.basename(image.paths["lost"]), roots, "roots")
 
 
 def _what_cannot_be_had(case, image):
