@@ -3,7 +3,7 @@
 import os
 
 from commands import expect, expect_equal, expect_in, wait_until
-from lazy_image import LazyImage, expect_waiting, result
+from lazy_image import LazyImage
 
 
 def main(case):
@@ -20,17 +20,17 @@ def main(case):
     image.start("early")
     expect_in(f"{node.mountpoint}/", _mounts(case, node, "early"), "mounts of an image that is not whole")
     reader = image.begin("early", "late", "busybox", "cat", "/share/lazy/late")
-    expect_equal(image.execute("early", "hello", "hello")[:2], (0, "Hello, world!\n"), "a program that is there")
-    expect_waiting(reader, "the reader of what is held back")
+    expect_equal(image.execute("early", "hello", "hello"), (0, "Hello, world!\n"), "a program that is there")
+    reader.expect_waiting("the reader of what is held back")
     image.cache.release(image.paths["late"])
-    expect_equal(result(reader)[:2], (0, "late\n"), "what the reader read")
+    expect_equal(reader.result(), (0, "late\n"), "what the reader read")
 
     wait_until(lambda: "Lazy image" not in node.stowage("status").stdout, 60, "an image that is whole")
     image.start("later")
     expect_in("redirect_dir=follow", _mounts(case, node, "later"), "mounts of an image that is whole")
-    expect_equal(image.execute("later", "again", "busybox", "cat", "/share/lazy/late")[:2], (0, "late\n"), "by the kernel")
+    expect_equal(image.execute("later", "again", "busybox", "cat", "/share/lazy/late"), (0, "late\n"), "by the kernel")
     expect_in(f"{node.mountpoint}/", _mounts(case, node, "early"), "mounts of the container of before")
-    expect_equal(image.execute("early", "again", "busybox", "cat", "/share/lazy/late")[:2], (0, "late\n"), "by FUSE")
+    expect_equal(image.execute("early", "again", "busybox", "cat", "/share/lazy/late"), (0, "late\n"), "by FUSE")
 
     _kernel_alone(image)
     image.cache.close()

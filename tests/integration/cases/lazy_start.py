@@ -7,7 +7,7 @@ import signal
 import time
 
 from commands import expect, expect_equal, expect_in, run, wait_until
-from lazy_image import LazyImage, expect_waiting, result
+from lazy_image import LazyImage
 
 BULK_MIB = 48
 RATE = 12 << 20  # bytes per second
@@ -80,18 +80,18 @@ def _readers_survive_deaths(image, digest):
     reader = image.begin("running", "bulk", "busybox", "sha256sum", "/share/lazy/bulk.bytes")
     wait_until(lambda: image.paths["bulk"] in _lines(node, "Fetching"), 20, "a fetch of what the reader wants")
     # whoever asks for something else meanwhile is answered
-    expect_equal(image.execute("running", "beside", "hello")[:2], (0, "Hello, world!\n"), "another reader")
+    expect_equal(image.execute("running", "beside", "hello"), (0, "Hello, world!\n"), "another reader")
     node.kill_at_once(node.fuse_processes("worker"))
-    expect_equal(image.execute("running", "after", "hello")[:2], (0, "Hello, world!\n"), "a reader of the next worker")
-    expect_waiting(reader, "the reader whose worker was killed")
+    expect_equal(image.execute("running", "after", "hello"), (0, "Hello, world!\n"), "a reader of the next worker")
+    reader.expect_waiting("the reader whose worker was killed")
     node.stop_daemon("stowaged", signal.SIGKILL)
     time.sleep(0.5)
-    expect_waiting(reader, "the reader whose stowaged was killed")
+    reader.expect_waiting("the reader whose stowaged was killed")
     node.start_stowaged()
     wait_until(lambda: image.paths["bulk"] in _lines(node, "Fetching"), 20, "the next stowaged's fetch")
-    expect_waiting(reader, "the reader with the next stowaged")
+    reader.expect_waiting("the reader with the next stowaged")
     image.cache.release(image.paths["bulk"])
-    expect_equal(result(reader)[:2], (0, f"{digest}  /share/lazy/bulk.bytes\n"), "what the reader read")
+    expect_equal(reader.result(), (0, f"{digest}  /share/lazy/bulk.bytes\n"), "what the reader read")
 
 
 def _lines(node, label):
@@ -110,7 +110,7 @@ def _collection_takes_nothing(image):
 def _what_cannot_be_had(case, image):
     node, paths = image.node, image.paths
     for name, reason in (("lost", "lost"), ("damaged", "damaged"), ("other", "narHash")):
-        status, _, error = image.execute("running", name, "busybox", "cat", f"/share/lazy/{name}")
+        status, error = image.execute("running", name, "busybox", "cat", f"/share/lazy/{name}")
         expect(status != 0, f"{name} was read")
         expect_in("Input/output error", error, f"reading {name}")
         expect_equal(image.execute("running", f"{name}-beside", "hello")[0], 0, f"another program beside {name}")
@@ -129,8 +129,8 @@ def _nobody_to_ask(image):
     killed = image.begin("running", "killed", "busybox", "cat", "/share/lazy/lost")
     time.sleep(1)
     node.ctr("tasks", "kill", "--exec-id", "killed", "--signal", "9", "running")
-    expect_in(result(killed, READER_SECONDS)[0], (1, 137), "exit status of a killed reader")
-    status, _, error = image.execute("running", "alone", "busybox", "cat", "/share/lazy/lost")
+    expect_in(killed.result(READER_SECONDS)[0], (1, 137), "exit status of a killed reader")
+    status, error = image.execute("running", "alone", "busybox", "cat", "/share/lazy/lost")
     expect(status != 0 and "Input/output error" in error, f"without stowaged: {status} {error}")
 
     # what could not be had is there later
@@ -139,18 +139,18 @@ def _nobody_to_ask(image):
     node.write_config()
     node.start_stowaged()
     attempts = itertools.count()  # one may come right after the background's
-    wait_until(lambda: image.execute("running", f"found-{next(attempts)}", "busybox", "cat", "/share/lazy/lost")[:2]
+    wait_until(lambda: image.execute("running", f"found-{next(attempts)}", "busybox", "cat", "/share/lazy/lost")
                == (0, "lost\n"), 30, "the path that the cache has again")
 
 
 def _cache_that_says_nothing(image):
     """images.fetch_timeout bounds the wait for a cache that neither serves nor refuses; a reader later gets its path."""
     begin = time.monotonic()
-    status, _, error = image.execute("running", "stuck", "busybox", "cat", "/share/lazy/stuck")
+    status, error = image.execute("running", "stuck", "busybox", "cat", "/share/lazy/stuck")
     expect(status != 0 and "Input/output error" in error, f"with a cache that says nothing: {status} {error}")
     expect(time.monotonic() - begin < FETCH_SECONDS + READER_SECONDS, "the reader waited too long")
     expect_in(image.paths["stuck"], _lines(image.node, "Not fetched"), "stowage status")
     image.cache.release(image.paths["stuck"])
     attempts = itertools.count()
-    wait_until(lambda: image.execute("running", f"freed-{next(attempts)}", "busybox", "cat", "/share/lazy/stuck")[:2]
+    wait_until(lambda: image.execute("running", f"freed-{next(attempts)}", "busybox", "cat", "/share/lazy/stuck")
                == (0, "stuck\n"), 30, "the path that the cache serves at last")
