@@ -175,6 +175,7 @@ absl::Status FuseViews::Promise(absl::Span<const int64_t> objects) {
   for (const int64_t object : objects)
     if (!promises_->Contains(object)) added.push_back(object);
   STOWAGE_RETURN_IF_ERROR(promises_->Make(added));
+  STOWAGE_FAULT_POINT("views.promise.made");
   for (const int64_t object : added) STOWAGE_RETURN_IF_ERROR(RemoveTree(ObjectFile(object)));
   // One that was kept meanwhile has lost its file again.
   return promises_->Make(added);
@@ -182,6 +183,7 @@ absl::Status FuseViews::Promise(absl::Span<const int64_t> objects) {
 
 absl::Status FuseViews::KeepPromise(const ObjectRecord& object) {
   if (!Exists(ObjectFile(object.number))) STOWAGE_RETURN_IF_ERROR(WriteObject(object));
+  STOWAGE_FAULT_POINT("views.promise.indexed");
   return promises_->Remove(object.number);
 }
 

@@ -198,7 +198,26 @@ absl::Status LayerCatalog::CheckFiles(absl::Span<const LayerRecord> records) {
       STOWAGE_RETURN_IF_ERROR(
           CheckExists(AT_FDCWD, ProfileDirectory(layer), absl::string_view("profile directory ")));
   }
-  STOWAGE_RETURN_IF_ERROR(store_check_.Check(records));
+  STOWAGE_RETURN_IF_ERROR(CheckPathsExist(records));
+  STOWAGE_ASSIGN_OR_RETURN(const std::vector<LayerRecord> whole, WithoutPromised(records));
+  return store_check_.Check(whole);
+}
+
+// What Nix is unpacking has other mtimes until it is done.
+absl::StatusOr<std::vector<LayerRecord>> LayerCatalog::WithoutPromised(
+    absl::Span<const LayerRecord> records) {
+  std::vector<LayerRecord> whole;
+  for (const LayerRecord& layer : records) {
+    const absl::Status none = CheckNonePromised({layer.id});
+    if (none.ok())
+      whole.push_back(layer);
+    else if (!absl::IsUnavailable(none))
+      return none;
+  }
+  return whole;
+}
+
+absl::Status LayerCatalog::CheckPathsExist(absl::Span<const LayerRecord> records) {
   // Counted before the check: what is removed during it is seen by the next one.
   uint64_t removals = 0;
   if (removals_) {

@@ -118,6 +118,8 @@ class LayerCatalog : public RemoteLayers {
   // Errors: as CheckPresent, which looks at the claims too. Looks at each store path once, and
   // again only when something was removed from the store; has what is below it looked at later.
   absl::Status CheckFiles(absl::Span<const LayerRecord> records);
+  absl::Status CheckPathsExist(absl::Span<const LayerRecord> records);
+  absl::StatusOr<std::vector<LayerRecord>> WithoutPromised(absl::Span<const LayerRecord> records);
   absl::Status CheckStorePaths(absl::Span<const int64_t> layers);
   // Those of the layers that may have lost store paths since they were checked. removals: what
   // removals_ counts now.

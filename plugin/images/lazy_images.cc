@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "base/fault_point.h"
 #include "base/file.h"
 #include "base/status_macros.h"
 #include "nix/valid_paths.h"
@@ -94,6 +95,7 @@ absl::StatusOr<bool> HoldLazily(const LazyHolding& holding, absl::Span<const int
   // Roots first, then the look at what is valid: in this order no collection can come in between.
   STOWAGE_ASSIGN_OR_RETURN(const UniqueFd no_collection, KeepCollectionAway(holding.nix, limits));
   for (const LayerRecord& layer : records) STOWAGE_RETURN_IF_ERROR(RootEveryPath(catalog, layer));
+  STOWAGE_FAULT_POINT("lazy.hold.rooted");
   STOWAGE_ASSIGN_OR_RETURN(const std::optional<std::vector<int64_t>> missing,
                            MissingObjects(holding.closures, objects));
   if (!missing) {
@@ -102,6 +104,7 @@ absl::StatusOr<bool> HoldLazily(const LazyHolding& holding, absl::Span<const int
     return false;
   }
   STOWAGE_RETURN_IF_ERROR(catalog.views().Promise(*missing));
+  STOWAGE_FAULT_POINT("lazy.hold.promised");
   STOWAGE_RETURN_IF_ERROR(catalog.table().SetRooted(layers, true));
   STOWAGE_RETURN_IF_ERROR(catalog.table().Hold(layers, until));
   // What is valid in Nix's database can still be gone from disk.

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <set>
 #include <stdexcept>
 #include <utility>
@@ -18,6 +19,7 @@
 #include "base/sha256.h"
 #include "base/sqlite.h"
 #include "base/status_macros.h"
+#include "plugin/images/lazy_images.h"
 
 namespace stowage::testing {
 namespace {
@@ -59,6 +61,25 @@ std::string Surplus(const std::vector<std::string>& present,
       absl::StrAppend(&surplus, " ", name);
   return surplus;
 }
+
+// Nix's database, in which is valid what is there.
+class StoreAsDatabase : public ClosureReader {
+ public:
+  explicit StoreAsDatabase(std::string store) : store_(std::move(store)) {}
+  absl::StatusOr<Closure> Read(absl::Span<const StorePath>) override { return ThreePaths(); }
+  absl::Status CheckPathsValid(absl::Span<const StorePath>) override { return absl::OkStatus(); }
+  absl::StatusOr<std::vector<std::optional<Digest>>> NarHashes(
+      absl::Span<const StorePath> paths) override {
+    std::vector<std::optional<Digest>> hashes(paths.size());
+    for (size_t i = 0; i < paths.size(); ++i)
+      if (::access(absl::StrCat(store_, "/", paths[i].base_name()).c_str(), F_OK) == 0)
+        hashes[i] = Sha256(paths[i].base_name());
+    return hashes;
+  }
+
+ private:
+  const std::string store_;
+};
 
 }  // namespace
 
@@ -109,6 +130,37 @@ absl::StatusOr<ImageRecord> CrashWorld::BuildImage() {
   return builder.Build(request, [](const ResolveProgress&) {});
 }
 
+absl::StatusOr<std::vector<int64_t>> CrashWorld::ImageLayers() {
+  STOWAGE_ASSIGN_OR_RETURN(const ImageRecord image, images_->FindByCacheKey(Sha256("cache key")));
+  return images_->Layers(image.id);
+}
+
+absl::Status CrashWorld::HoldLazily() {
+  STOWAGE_ASSIGN_OR_RETURN(const std::vector<int64_t> layers, ImageLayers());
+  NixOptions nix;
+  nix.state_directory = directory_;
+  StoreAsDatabase closures(store_.path());
+  const absl::Time now = absl::Now();
+  STOWAGE_ASSIGN_OR_RETURN(
+      const bool held, stowage::HoldLazily({*catalog_, closures, nix}, layers, now + absl::Hours(1),
+                                           {now + absl::Seconds(10), std::stop_token()}));
+  return held ? absl::OkStatus() : absl::InternalError("the image cannot be held lazily");
+}
+
+absl::Status CrashWorld::KeepPromises() {
+  STOWAGE_ASSIGN_OR_RETURN(const std::vector<int64_t> layers, ImageLayers());
+  STOWAGE_RETURN_IF_ERROR(catalog_->KeepPromises(layers));
+  return catalog_->CheckComplete(layers);
+}
+
+void CrashWorld::TakeLibraryAway() {
+  std::filesystem::rename(store_.path() + "/" + kLibrary, store_.path() + "/away");
+}
+
+void CrashWorld::BringLibraryBack() {
+  std::filesystem::rename(store_.path() + "/away", store_.path() + "/" + kLibrary);
+}
+
 absl::Status CrashWorld::PrepareRemote() {
   STOWAGE_ASSIGN_OR_RETURN(const ImageRecord image, images_->FindByCacheKey(Sha256("cache key")));
   return snapshotter_->Prepare("extract-1", "", {{kSnapshotRefLabel, image.chain_id.ToString()}})
@@ -143,7 +195,9 @@ std::string CrashWorld::Unclaimed() {
       {"/profiles",
        Texts(database, "SELECT substr(diff_id, 8) FROM layers WHERE rooted=1 AND kind=1")},
       {"/profile_records", Texts(database, "SELECT substr(diff_id, 8) FROM layers WHERE kind=1")},
-      {"/promises", {}},
+      {"/promises", Texts(database,
+                          "SELECT object_number FROM layer_objects JOIN layers ON "
+                          "id=layer_id WHERE rooted=1")},
       {"/views", Texts(database, "SELECT number FROM views")},
       {"/objects", Texts(database, "SELECT object_number FROM layer_objects")}};
   for (const auto& [name, wanted] : known) {

@@ -27,6 +27,12 @@ class CrashWorld {
 
   // Makes the image of the three paths. Its layers are held for an hour.
   absl::StatusOr<ImageRecord> BuildImage();
+  // Holds it once more, for an hour, without needing its paths; and has what came since.
+  absl::Status HoldLazily();
+  absl::Status KeepPromises();
+  // Takes one of the three paths out of the store, and brings it back.
+  void TakeLibraryAway();
+  void BringLibraryBack();
   // Asks for a remote snapshot of that image as containerd does.
   absl::Status PrepareRemote();
 
@@ -37,6 +43,7 @@ class CrashWorld {
 
  private:
   std::string Unclaimed();
+  absl::StatusOr<std::vector<int64_t>> ImageLayers();
 
   const std::string directory_;
   const SyntheticStore& store_;

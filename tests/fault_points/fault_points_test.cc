@@ -130,6 +130,9 @@ void LeaveEverything(CrashWorld& world) {
 std::vector<Step> Steps() {
   using World = CrashWorld;
   const auto open = [](World& world) { return AwaitDeletions(world); };
+  const auto collect = [](World& world) {
+    return world.catalog().Collect(absl::Now() + absl::Hours(2)).status();
+  };
   return {
       {"first start", open, {}, {}},
       {"resolve", [](World& world) { return world.BuildImage().status(); }, {}, {}},
@@ -176,10 +179,16 @@ std::vector<Step> Steps() {
        },
        absl::StatusCode::kNotFound,
        {}},
-      {"collect",
-       [](World& world) { return world.catalog().Collect(absl::Now() + absl::Hours(2)).status(); },
+      {"collect", collect, {}, {}},
+      {"hold lazily",
+       [](World& world) { return world.HoldLazily(); },
        {},
-       {}},
+       [](World& world) { world.TakeLibraryAway(); }},
+      {"keep promises",
+       [](World& world) { return world.KeepPromises(); },
+       {},
+       [](World& world) { world.BringLibraryBack(); }},
+      {"collect again", collect, {}, {}},
   };
 }
 
@@ -200,7 +209,8 @@ TEST_CASE("whatever is being written when the daemon is killed is done or undone
     DieEverywhere(step, state, store, died_at);
   }
   // What is left at last: rows of what was once known, and nothing on disk.
-  for (const char* name : {"/state/objects", "/state/views", "/state/profiles", "/roots/layers"})
+  for (const char* name :
+       {"/state/objects", "/state/views", "/state/profiles", "/state/promises", "/roots/layers"})
     CHECK(ListDirectory(state + name).value().empty());
   for (const std::string& point : FaultPoints()) {
     if (absl::StartsWith(point, "resolve.")) continue;  // around Nix: tests/chaos

@@ -302,6 +302,16 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("LayerCatalog does not take what Nix is unpacking for a change",
+          "[plugin][layer_catalog]") {
+  Fixture f;
+  REQUIRE_OK(f.catalog->views().Promise({OnlyObject(*f.catalog, f.layer.id)}));
+  REQUIRE_OK(WriteFileAtomically(f.directory.Join("store/" + kPath + "/bin/hello"), "h", 0600));
+  REQUIRE_OK(f.catalog->FindChain(Sha256("chain"), std::nullopt));
+  f.catalog->store_check().Drain();
+  REQUIRE_OK(f.catalog->FindChain(Sha256("chain"), std::nullopt));
+}
+
 TEST_CASE("LayerCatalog: with its promise kept a layer is one like others",
           "[plugin][layer_catalog]") {
   Fixture f;
