@@ -91,8 +91,12 @@ def _missed(report):
     rows = [row for row in report["rows"] if missed(row)]
     if not rows:
         return ["None."]
-    return ["| row | ratio | aim |", "|---|---:|---:|",
-            *(f"| {_cell(row['row'])} | {row['ratio']:.2f} | {aim_of(row['name'], row['file_system']):.2f} |" for row in rows)]
+    control = {(row["group"], row["name"]): row["ratio"] for row in report["rows"] if row["file_system"] == report["control"]}
+    lines = [f"| row | ratio | aim | {_cell(report['control'])} |", "|---|---:|---:|---:|"]
+    for row in rows:
+        aim, noise = aim_of(row["name"], row["file_system"]), control.get((row["group"], row["name"]))
+        lines.append(f"| {_cell(row['row'])} | {row['ratio']:.2f} | {aim:.2f} | {f'{noise:.2f}' if noise else ''} |")
+    return lines
 
 
 def _number(value):
