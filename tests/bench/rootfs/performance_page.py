@@ -19,7 +19,8 @@ def group_title(group):
 
 
 def groups_of(report):
-    return list(dict.fromkeys(row["group"] for row in report["rows"]))
+    groups = dict.fromkeys(row["group"] for row in report["rows"])
+    return sorted(groups, key=lambda group: group in WITHOUT_PLOT)
 
 
 def plot_name(group):
