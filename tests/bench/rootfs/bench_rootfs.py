@@ -106,7 +106,7 @@ def parse_arguments():
     parser.add_argument("--json", metavar="FILE", help="write the list of rows here")
     parser.add_argument("--report", metavar="FILE", default=f"{ROOT}/build/bench/rootfs-report.json")
     parser.add_argument("--quick", action="store_true", help="one round, few containers, small closures: does it work?")
-    parser.add_argument("--rounds", type=int, default=6)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--rows", type=re.compile, default="", metavar="REGEX", help="only workloads with such names")
     parser.add_argument("--containers", type=int, default=64, help="at the same time, of each file system; 0: none")
     parser.add_argument("--paths", type=numbers, default="10,100,1000,5000", metavar="N,...", help="sizes of the closures")
