@@ -1,5 +1,6 @@
 #include "nix/path_fetch.h"
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "base/annotate.h"
@@ -11,12 +12,15 @@ namespace stowage {
 namespace {
 
 constexpr absl::Duration kEventInterval = absl::Milliseconds(200);
+// What Nix 2.8 says, besides, before an error that is just "build of ... failed".
+constexpr absl::string_view kNoCacheHas = "don't know how to build these paths";
 
 }  // namespace
 
 absl::Status FetchPaths(absl::Span<const StorePath> paths, const NixOptions& options,
                         const CallLimits& limits, const std::function<void()>& on_event) {
   RealiseLog log;
+  bool unknown = false;
   absl::Time next_event = absl::Now() + kEventInterval;
   NixCall call;
   call.program = "nix-store";
@@ -28,6 +32,7 @@ absl::Status FetchPaths(absl::Span<const StorePath> paths, const NixOptions& opt
   for (const StorePath& path : paths) call.arguments.push_back(path.ToString());
   call.on_stderr_line = [&](absl::string_view line) {
     log.AddLine(line);
+    unknown |= absl::StrContains(line, kNoCacheHas);
     if (!on_event || absl::Now() < next_event) return;
     on_event();
     next_event = absl::Now() + kEventInterval;
@@ -36,7 +41,10 @@ absl::Status FetchPaths(absl::Span<const StorePath> paths, const NixOptions& opt
                                              : absl::StrCat("fetch ", paths.size(), " store paths");
   const absl::StatusOr<NixResult> result = RunNix(options, call, limits);
   if (!result.ok()) return Annotate(result.status(), what);
-  return result->exit_code == 0 ? absl::OkStatus() : NixFailure(what, log.Reason());
+  if (result->exit_code == 0) return absl::OkStatus();
+  return NixFailure(
+      what, absl::StrCat(unknown ? "no binary cache has it with all that it refers to: " : "",
+                         log.Reason()));
 }
 
 }  // namespace stowage

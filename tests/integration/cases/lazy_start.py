@@ -45,6 +45,7 @@ def main(case):
     _what_cannot_be_had(case, image)
     _nobody_to_ask(image)
     _cache_that_says_nothing(image)
+    expect(not any(path.endswith(".ls") for path in image.cache.requests), "an unsigned listing was asked for")
     image.cache.close()
 
 
@@ -109,7 +110,7 @@ def _collection_takes_nothing(image):
 
 def _what_cannot_be_had(case, image):
     node, paths = image.node, image.paths
-    for name, reason in (("lost", "lost"), ("damaged", "damaged"), ("other", "narHash")):
+    for name, reason in (("lost", "no binary cache has it"), ("damaged", "damaged"), ("other", "narHash")):
         status, error = image.execute("running", name, "busybox", "cat", f"/share/lazy/{name}")
         expect(status != 0, f"{name} was read")
         expect_in("Input/output error", error, f"reading {name}")
