@@ -1,6 +1,9 @@
 #include "fuse/file_system.h"
 
 #include <cerrno>
+#include <cstring>
+
+#include "absl/strings/str_cat.h"
 
 namespace stowage {
 
@@ -142,6 +145,33 @@ int FileSystem::OpenFile(uint64_t nodeid, OpenedFile* file, uint64_t* promised) 
   if (const int error = Resolve(address, &node, promised); error != 0) return error;
   file->size_bytes = node.entry.size_bytes;
   return CheckObject(*node.object, files_->Open(*node.object, node.entry, &file->file));
+}
+
+void FileSystem::ReportUnreadable(uint64_t nodeid, int error) {
+  const NodeAddress address = ParseNodeId(nodeid);
+  ObjectNode node;
+  std::string path;
+  if (Resolve(address, &node, nullptr) != 0 || node.object->PathOf(address.entry, &path) != 0)
+    return;
+  faults_->Report(FaultLog::Kind::kObject, address.object, "store_file_unreadable",
+                  absl::StrCat("error=\"read ", path, " in the store: ", std::strerror(error),
+                               "; nix-store --verify --check-contents --repair may mend it\""));
+}
+
+int FileSystem::Open(uint64_t nodeid, int32_t* backing_id, uint64_t* promised) {
+  if (backing_ == nullptr) return ENOSYS;
+  const NodeAddress address = ParseNodeId(nodeid);
+  if (!address.is_regular_file) return EISDIR;
+  ObjectNode node;
+  if (const int error = Resolve(address, &node, promised); error != 0) return error;
+  const auto open_file = [&](UniqueFd* fd) {
+    return CheckObject(*node.object, files_->OpenOnce(*node.object, node.entry, fd));
+  };
+  return backing_->Open(nodeid, open_file, backing_id);
+}
+
+void FileSystem::Close(uint64_t nodeid) {
+  if (backing_ != nullptr) backing_->Close(nodeid);
 }
 
 }  // namespace stowage

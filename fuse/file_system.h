@@ -7,6 +7,7 @@
 #include "absl/functional/function_ref.h"
 #include "absl/strings/string_view.h"
 #include "base/unique_fd.h"
+#include "fuse/backing_files.h"
 #include "fuse/fault_log.h"
 #include "fuse/index_directory.h"
 #include "fuse/node_attributes.h"
@@ -38,15 +39,24 @@ struct OpenedFile {
 // null): its store path is not there yet, and the question can be answered when it is.
 class FileSystem {
  public:
-  // Borrows all three, which must outlive it.
-  FileSystem(IndexDirectory* indexes, StoreFiles* files, FaultLog* faults)
-      : indexes_(indexes), files_(files), faults_(faults) {}
+  // Borrows all, which must outlive it. backing: null in data mode cached.
+  FileSystem(IndexDirectory* indexes, StoreFiles* files, FaultLog* faults,
+             BackingFiles* backing = nullptr)
+      : indexes_(indexes), files_(files), faults_(faults), backing_(backing) {}
 
   int Lookup(uint64_t directory, absl::string_view name, NodeAttributes* attributes,
              uint64_t* promised = nullptr);
   int GetAttributes(uint64_t nodeid, NodeAttributes* attributes, uint64_t* promised = nullptr);
   int ReadLink(uint64_t nodeid, std::string* target, uint64_t* promised = nullptr);
   int OpenFile(uint64_t nodeid, OpenedFile* file, uint64_t* promised = nullptr);
+
+  // Logs, once for the object, that reading the store's file failed.
+  void ReportUnreadable(uint64_t nodeid, int error);
+
+  // The kernel's OPEN and RELEASE, of regular files. Open gives ENOSYS in data mode cached; else
+  // backing_id is 0 for a file that READ must serve. Close takes one Open back.
+  int Open(uint64_t nodeid, int32_t* backing_id, uint64_t* promised);
+  void Close(uint64_t nodeid);
 
   // Gives the entries from `offset` on (0: the first; "." and ".." included) to `visit` until it
   // returns false or there are no more.
@@ -80,6 +90,7 @@ class FileSystem {
   IndexDirectory* const indexes_;
   StoreFiles* const files_;
   FaultLog* const faults_;
+  BackingFiles* const backing_;
 };
 
 }  // namespace stowage

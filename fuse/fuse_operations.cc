@@ -76,10 +76,24 @@ void ReadLink(fuse_req_t request, fuse_ino_t node) {
   });
 }
 
-// ENOSYS: the kernel never sends OPEN or RELEASE again and keeps its pages. Sent once for the life
-// of the mount, so it can never be taken back.
-void Open(fuse_req_t request, fuse_ino_t /*node*/, fuse_file_info* /*file*/) {
-  FuseReply(request).Error(ENOSYS);
+// In data mode cached ENOSYS: the kernel never sends OPEN or RELEASE again and keeps its pages.
+// Sent once for the life of the mount, so it can never be taken back.
+void Open(fuse_req_t request, fuse_ino_t node, fuse_file_info* /*file*/) {
+  Serve(request, [node](FileSystem& file_system, FuseReply& reply, uint64_t* promised) {
+    int32_t backing_id = 0;
+    const int error = file_system.Open(node, &backing_id, promised);
+    if (error == 0 && !reply.Opened(backing_id)) file_system.Close(node);
+    return error;
+  });
+}
+
+// A release that is not taken was answered before, by a worker that was killed then or under the
+// `unique` of FUSE_NOTIFY_RESEND: to count it twice would be worse than never.
+void Release(fuse_req_t request, fuse_ino_t node, fuse_file_info* /*file*/) {
+  Serve(request, [node](FileSystem& file_system, FuseReply& reply, uint64_t* /*promised*/) {
+    if (reply.Released()) file_system.Close(node);
+    return 0;
+  });
 }
 
 void OpenDir(fuse_req_t request, fuse_ino_t /*node*/, fuse_file_info* /*file*/) {
@@ -99,7 +113,8 @@ void Read(fuse_req_t request, fuse_ino_t node, size_t size, off_t offset,
     }
     const int fd = file.file->fd.get();
     const size_t count = std::min<uint64_t>(size, file.size_bytes - begin);
-    reply.File(fd, offset, count);
+    if (const int failed = reply.File(fd, offset, count); failed != 0)
+      file_system.ReportUnreadable(node, failed);
     if (!file.file->was_cached) DropFromPageCache(fd, offset, count);
     return 0;
   });
@@ -168,6 +183,7 @@ fuse_lowlevel_ops MakeOperations() {
   operations.getattr = GetAttr;
   operations.readlink = ReadLink;
   operations.open = Open;
+  operations.release = Release;
   operations.read = Read;
   operations.opendir = OpenDir;
   operations.readdir = ReadDir;

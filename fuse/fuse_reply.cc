@@ -1,8 +1,12 @@
 #include "fuse/fuse_reply.h"
 
+#include <linux/fuse.h>
 #include <sys/statvfs.h>
 
 #include <cerrno>
+
+#include "fuse/libfuse_session.h"
+#include "fuse/passthrough.h"
 
 namespace stowage {
 namespace {
@@ -73,7 +77,26 @@ void FuseReply::Buffer(const char* bytes, size_t size) {
   Sent();
 }
 
-void FuseReply::File(int fd, off_t offset, size_t size) {
+bool FuseReply::Opened(int32_t backing_id) {
+  // libfuse has no place for the id before 3.17. It is the last word, once padding.
+  struct {
+    uint64_t handle;
+    uint32_t flags;
+    int32_t backing_id;
+  } opened = {0, backing_id > 0 ? kOpenPassthrough : FOPEN_KEEP_CACHE, backing_id};
+  static_assert(sizeof opened == sizeof(fuse_open_out));
+  const int error = fuse_reply_buf(request_, reinterpret_cast<const char*>(&opened), sizeof opened);
+  Sent();
+  return error == 0;
+}
+
+bool FuseReply::Released() {
+  const int error = fuse_reply_err(request_, 0);
+  Sent();
+  return error == 0;
+}
+
+int FuseReply::File(int fd, off_t offset, size_t size) {
   fuse_bufvec vector = FUSE_BUFVEC_INIT(size);
   vector.buf[0].flags =
       static_cast<fuse_buf_flags>(FUSE_BUF_IS_FD | FUSE_BUF_FD_SEEK | FUSE_BUF_FD_RETRY);
@@ -81,6 +104,7 @@ void FuseReply::File(int fd, off_t offset, size_t size) {
   vector.buf[0].pos = offset;
   (void)fuse_reply_data(request_, &vector, static_cast<fuse_buf_copy_flags>(0));
   Sent();
+  return LastReplyError();
 }
 
 void FuseReply::FileSystemStatistics() {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <utility>
 
@@ -25,9 +26,13 @@ class FuseReply {
   void Attributes(const NodeAttributes& attributes);
   void Link(const std::string& target);
   void Buffer(const char* bytes, size_t size);
+  // To OPEN. backing_id: of the file that the kernel shall read; 0: none, it keeps pages. To
+  // RELEASE. False if the kernel does not take the answer: it has another one.
+  bool Opened(int32_t backing_id);
+  bool Released();
   // `size` bytes of a file from `offset`, by splice(2) when there are enough of them. `fd` is
-  // used during the call only.
-  void File(int fd, off_t offset, size_t size);
+  // used during the call only. Returns the errno with which reading it failed, which is answered.
+  int File(int fd, off_t offset, size_t size);
   void FileSystemStatistics();
 
   fuse_req_t request() const { return request_; }

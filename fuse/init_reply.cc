@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "fuse/passthrough.h"
+
 namespace stowage {
 namespace {
 
@@ -15,6 +17,18 @@ constexpr size_t kInitInBytes = offsetof(fuse_init_in, flags) + sizeof(fuse_init
 // the headers of older kernels.
 constexpr uint32_t kAllowIdMap = uint32_t{1} << (40 - 32);
 
+// max_stack_depth of protocol 7.40: the word behind flags2.
+constexpr size_t kStackDepthPlace = offsetof(fuse_init_out, flags2) + sizeof(fuse_init_out::flags2);
+
+fuse_init_in ReadInit(absl::string_view request) {
+  fuse_init_in in{};
+  const absl::string_view body = request.substr(sizeof(fuse_in_header));
+  std::memcpy(&in, body.data(), std::min(body.size(), sizeof in));
+  // Without FUSE_INIT_EXT the second word is not there, whatever its bytes are.
+  if ((in.flags & FUSE_INIT_EXT) == 0) in.flags2 = 0;
+  return in;
+}
+
 }  // namespace
 
 bool IsInitRequest(absl::string_view request) {
@@ -24,22 +38,29 @@ bool IsInitRequest(absl::string_view request) {
   return header.opcode == FUSE_INIT && header.len == request.size();
 }
 
-void CompleteInitReply(absl::string_view init_request, void* init_out, size_t size) {
-  fuse_init_in in{};
+bool OffersPassthrough(absl::string_view init_request) {
+  return IsInitRequest(init_request) && (ReadInit(init_request).flags2 & kInitPassthrough) != 0;
+}
+
+void CompleteInitReply(absl::string_view init_request, DataMode data_mode, void* init_out,
+                       size_t size) {
   fuse_init_out out;
   if (!IsInitRequest(init_request) || size < sizeof out) return;
-  const absl::string_view offered = init_request.substr(sizeof(fuse_in_header));
-  std::memcpy(&in, offered.data(), std::min(offered.size(), sizeof in));
+  const fuse_init_in in = ReadInit(init_request);
   std::memcpy(&out, init_out, sizeof out);
   out.flags |= in.flags & FUSE_PARALLEL_DIROPS;
   // Nothing is ever written, so that requests are small; read(2) wants room for this much.
   out.max_write = kMaxWriteBytes;
-  // Without FUSE_INIT_EXT the second word is not there, whatever its bytes are.
-  if ((in.flags & FUSE_INIT_EXT) != 0 && (in.flags2 & kAllowIdMap) != 0) {
+  const uint32_t wanted =
+      kAllowIdMap | (data_mode == DataMode::kPassthrough ? kInitPassthrough : 0);
+  if (const uint32_t agreed = in.flags2 & wanted; agreed != 0) {
     out.flags |= FUSE_INIT_EXT;
-    out.flags2 |= kAllowIdMap;
+    out.flags2 |= agreed;
   }
   std::memcpy(init_out, &out, sizeof out);
+  if ((out.flags2 & kInitPassthrough) != 0)
+    std::memcpy(static_cast<char*>(init_out) + kStackDepthPlace, &kPassthroughStackDepth,
+                sizeof kPassthroughStackDepth);
 }
 
 }  // namespace stowage

@@ -72,17 +72,18 @@ absl::Status TakeOver(const ServerOptions& options, KeeperLoop::Parts parts, boo
   return status;
 }
 
-absl::StatusOr<SavedSession> SaveSession(const NewFuseMount& made) {
+absl::StatusOr<SavedSession> SaveSession(const NewFuseMount& made, DataMode data_mode) {
   STOWAGE_ASSIGN_OR_RETURN(const std::string init_request, ReadInitRequest(made.fd.get()));
   STOWAGE_ASSIGN_OR_RETURN(
       SavedSession saved,
-      SavedSession::Create(made.mount.mount_point, made.mount.device, init_request));
+      SavedSession::Create(made.mount.mount_point, made.mount.device, init_request, data_mode));
   STOWAGE_RETURN_IF_ERROR(AwaitRole(saved.fd(), SessionRole::kKeeper, absl::ZeroDuration()));
   return saved;
 }
 
 // What a keeper has before it has a mount.
 struct Beginning {
+  DataMode data_mode;
   ServerDescriptors descriptors;
   UniqueFd signals;
   std::function<void()> on_serving;
@@ -90,9 +91,10 @@ struct Beginning {
 
 absl::Status MountAndKeep(const ServerOptions& options, Beginning beginning,
                           const LogFunction& log) {
-  STOWAGE_ASSIGN_OR_RETURN(NewFuseMount made, MountFuse(options.mount_point, log));
+  STOWAGE_ASSIGN_OR_RETURN(NewFuseMount made,
+                           MountFuse(options.mount_point, beginning.data_mode, log));
   // From here on every way out has to end the mount.
-  absl::StatusOr<SavedSession> saved = SaveSession(made);
+  absl::StatusOr<SavedSession> saved = SaveSession(made, beginning.data_mode);
   if (!saved.ok()) {
     (void)EndFuseMount(made.mount, made.fd.get());
     return saved.status();
@@ -145,6 +147,11 @@ absl::Status RunKeeper(const ServerOptions& options, KeeperStart start, const Lo
                                            " wanted=", resolved.mount_point,
                                            " error=\"it is in use; stop the service to move it\""));
     resolved.mount_point = saved.mount_point();
+    if (start.data_mode != DataModeName(saved.data_mode()) && start.data_mode != "auto")
+      log(LogLevel::kWarning,
+          absl::StrCat(
+              "data_mode_kept data=", DataModeName(saved.data_mode()), " wanted=", start.data_mode,
+              " error=\"it is the mount's, for its life; stop the service to change it\""));
     descriptors.fuse = std::move(stored.fuse);
     return TakeOver(
         resolved, {std::move(descriptors), std::move(saved), {}, std::move(signals), announce, {}},
@@ -152,7 +159,10 @@ absl::Status RunKeeper(const ServerOptions& options, KeeperStart start, const Lo
   }
   stored = StoredDescriptors();
   ForgetStoredDescriptors(options, log);
-  return MountAndKeep(resolved, {std::move(descriptors), std::move(signals), announce}, log);
+  STOWAGE_ASSIGN_OR_RETURN(const DataMode data_mode,
+                           ChooseDataMode(start.data_mode, descriptors.store_directory.get(), log));
+  return MountAndKeep(resolved, {data_mode, std::move(descriptors), std::move(signals), announce},
+                      log);
 }
 
 absl::Status RunAdoptingKeeper(const ServerOptions& options, ServerDescriptors descriptors,

@@ -27,6 +27,7 @@ inline constexpr char kStoredSessionName[] = "stowage-session";
 struct KeeperStart {
   std::string state_directory;  // absolute
   std::string store_directory;  // absolute
+  std::string data_mode;        // for a new mount: as ChooseDataMode takes it
   StoredDescriptors stored;
   // Called once, with the mount's place, when requests are being served.
   std::function<void(const std::string& mount_point)> on_serving;

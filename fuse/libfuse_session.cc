@@ -19,14 +19,19 @@ namespace {
 // What the writev hook of this thread sees while FUSE_INIT is answered; null at any other time.
 struct InitExchange {
   absl::string_view request;
+  DataMode data_mode = DataMode::kCached;
   std::string reply;
   int error = 0;
 };
 thread_local InitExchange* current_init = nullptr;
 
+thread_local int last_reply_error = 0;
+
 ssize_t WriteInitReply(int fd, iovec* pieces, int count, InitExchange* exchange) {
   // pieces[0] is fuse_out_header, pieces[1] fuse_init_out.
-  if (count == 2) CompleteInitReply(exchange->request, pieces[1].iov_base, pieces[1].iov_len);
+  if (count == 2)
+    CompleteInitReply(exchange->request, exchange->data_mode, pieces[1].iov_base,
+                      pieces[1].iov_len);
   ssize_t total = 0;
   exchange->reply.clear();
   for (int i = 0; i < count; ++i) {
@@ -39,6 +44,10 @@ ssize_t WriteInitReply(int fd, iovec* pieces, int count, InitExchange* exchange)
 
 ssize_t WriteReply(int fd, iovec* pieces, int count, void* /*user_data*/) {
   if (current_init != nullptr) return WriteInitReply(fd, pieces, count, current_init);
+  fuse_out_header header{};
+  if (count > 0 && pieces[0].iov_len >= sizeof header)
+    std::memcpy(&header, pieces[0].iov_base, sizeof header);
+  last_reply_error = -header.error;
   return ::writev(fd, pieces, count);
 }
 
@@ -48,6 +57,7 @@ ssize_t ReadRequest(int fd, void* buffer, size_t size, void* /*user_data*/) {
 
 ssize_t SpliceReply(int fd_in, off_t* offset_in, int fd_out, off_t* offset_out, size_t size,
                     unsigned int flags, void* /*user_data*/) {
+  last_reply_error = 0;  // an error is never sent so
   return ::splice(fd_in, offset_in, fd_out, offset_out, size, flags);
 }
 
@@ -64,6 +74,8 @@ int AttachDescriptor(fuse_session* session, int fd) {
 }
 
 }  // namespace
+
+int LastReplyError() { return last_reply_error; }
 
 void RequestCapabilities(fuse_conn_info* connection) {
   // Infinite timeouts and nothing that changes: the kernel must drop pages only when told.
@@ -100,11 +112,13 @@ absl::StatusOr<std::unique_ptr<LibfuseSession>> LibfuseSession::Create(
 
 LibfuseSession::~LibfuseSession() { fuse_session_destroy(session_); }
 
-absl::StatusOr<std::string> LibfuseSession::Initialise(absl::string_view init_request) {
+absl::StatusOr<std::string> LibfuseSession::Initialise(absl::string_view init_request,
+                                                       DataMode data_mode) {
   std::vector<uint64_t> copy(init_request.size() / sizeof(uint64_t) + 1);  // aligned
   std::memcpy(copy.data(), init_request.data(), init_request.size());
   InitExchange exchange;
   exchange.request = init_request;
+  exchange.data_mode = data_mode;
   current_init = &exchange;
   Process(reinterpret_cast<char*>(copy.data()), init_request.size());
   current_init = nullptr;

@@ -8,6 +8,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "base/unique_fd.h"
+#include "fuse/data_mode.h"
 
 struct fuse_conn_info;
 struct fuse_lowlevel_ops;
@@ -32,7 +33,7 @@ class LibfuseSession {
   // nothing before it has seen one, and a reply the kernel is not waiting for is refused with
   // ENOENT, which is no error. Returns the reply.
   // Errors: FailedPrecondition if libfuse does not accept the request; else the errno's.
-  absl::StatusOr<std::string> Initialise(absl::string_view init_request);
+  absl::StatusOr<std::string> Initialise(absl::string_view init_request, DataMode data_mode);
 
   // Serves one request as it was read from fd(). request: writable, aligned for uint64_t.
   void Process(char* request, size_t size);
@@ -45,6 +46,10 @@ class LibfuseSession {
   fuse_session* const session_;  // owned; closes fd_
   const int fd_;
 };
+
+// The errno of the last reply that this thread sent by libfuse; 0: one without error. For replies
+// whose content libfuse reads itself (fuse_reply_data), which it does not tell otherwise.
+int LastReplyError();
 
 // For the operations' init(): what we want of the kernel (docs/fuse.md, "Settings").
 void RequestCapabilities(fuse_conn_info* connection);

@@ -13,6 +13,7 @@
 #include "absl/status/status.h"
 #include "base/program_log.h"
 #include "base/service_manager.h"
+#include "fuse/fuse_config.h"
 #include "fuse/keeper.h"
 #include "fuse/process.h"
 #include "fuse/saved_session.h"
@@ -117,6 +118,8 @@ int RunForPeople(int argc, char** argv) {
   stowage::StoredDescriptors stored = TakeStored();
   std::string state_directory = "/var/lib/stowage";
   std::string store_directory = "/nix/store";
+  std::string config;
+  std::string data_mode;
   CLI::App app("Shows views of the Nix store as one FUSE file system, for containers.",
                "stowage-fuse");
   app.set_version_flag("--version", "stowage-fuse " STOWAGE_VERSION);
@@ -124,9 +127,24 @@ int RunForPeople(int argc, char** argv) {
   app.add_option("--state", state_directory, "Directory with views/ and objects/")
       ->capture_default_str();
   app.add_option("--store", store_directory, "The Nix store")->capture_default_str();
+  app.add_option(
+         "--data", data_mode,
+         "How files are read, for the life of the mount: cached keeps pages in FUSE; "
+         "passthrough lets the kernel read the store (Linux 6.9); auto is passthrough where "
+         "it works. Else --config says it, else it is cached")
+      ->check(CLI::IsMember({"cached", "passthrough", "auto"}));
+  app.add_option("--config", config, "stowaged's configuration file, for its key fuse.data");
   AddServerOptions(app, options);
   CLI11_PARSE(app, argc, argv);
   stowage::StartProgramLog("stowage-fuse", options.log_level);
+
+  if (data_mode.empty()) {
+    const auto configured =
+        config.empty() ? absl::StatusOr<std::string>("cached") : stowage::ReadDataMode(config);
+    // A mount that is there keeps its mode, and no mistake in a file may keep it from being served.
+    if (!configured.ok() && !stored.session) return Report(configured.status());
+    data_mode = configured.value_or("");
+  }
 
   const auto absolute = [](const std::string& path) {
     std::error_code ignored;  // the path itself is reported when it is used
@@ -137,9 +155,10 @@ int RunForPeople(int argc, char** argv) {
     std::printf("mounted at %s\n", mount_point.c_str());
     (void)std::fflush(stdout);  // whoever waits for the line may have gone
   };
-  return Report(stowage::RunKeeper(
-      options, {absolute(state_directory), absolute(store_directory), std::move(stored), announce},
-      stowage::WriteProgramLog));
+  return Report(stowage::RunKeeper(options,
+                                   {absolute(state_directory), absolute(store_directory), data_mode,
+                                    std::move(stored), announce},
+                                   stowage::WriteProgramLog));
 }
 
 // Asked by the keeper that this program is to replace: exit code 0 if it can.

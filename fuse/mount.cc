@@ -20,6 +20,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/directory.h"
 #include "base/file.h"
+#include "base/fuse_mount_source.h"
 #include "base/status_macros.h"
 #include "fuse/connection_control.h"
 #include "fuse/init_reply.h"
@@ -30,7 +31,6 @@ namespace stowage {
 namespace {
 
 constexpr char kFileSystemType[] = "fuse.stowage";
-constexpr char kSource[] = "stowage";
 constexpr int kInitTimeoutMs = 10'000;
 constexpr int kProbeTimeoutMs = 2'000;
 
@@ -94,6 +94,22 @@ absl::StatusOr<std::string> DeviceMountedAt(const std::string& mount_point) {
   return mounts.back().device;
 }
 
+absl::Status CallMount(int fuse_fd, const std::string& mount_point, DataMode data_mode) {
+  const char* const source =
+      data_mode == DataMode::kPassthrough ? kPassthroughMountSource : kCachedMountSource;
+  const std::string data = absl::StrCat(
+      "fd=", fuse_fd, ",rootmode=40000,user_id=0,group_id=0,allow_other,default_permissions");
+  if (::mount(source, mount_point.c_str(), kFileSystemType,
+              MS_RDONLY | MS_NODEV | MS_NOSUID | MS_NOATIME, data.c_str()) == 0)
+    return absl::OkStatus();
+  if (errno == EPERM)
+    return absl::PermissionDeniedError(absl::StrCat(
+        "mount at ", mount_point, ": ", std::strerror(errno), "; run as root with CAP_SYS_ADMIN"));
+  return absl::ErrnoToStatus(errno, absl::StrCat("mount at ", mount_point));
+}
+
+}  // namespace
+
 absl::StatusOr<UniqueFd> OpenFuseDevice() {
   UniqueFd fd(::open("/dev/fuse", O_RDWR | O_CLOEXEC));
   if (fd) return fd;
@@ -105,20 +121,6 @@ absl::StatusOr<UniqueFd> OpenFuseDevice() {
   return absl::ErrnoToStatus(errno,
                              "open /dev/fuse; run as root, or in a container allow the device");
 }
-
-absl::Status CallMount(int fuse_fd, const std::string& mount_point) {
-  const std::string data = absl::StrCat(
-      "fd=", fuse_fd, ",rootmode=40000,user_id=0,group_id=0,allow_other,default_permissions");
-  if (::mount(kSource, mount_point.c_str(), kFileSystemType,
-              MS_RDONLY | MS_NODEV | MS_NOSUID | MS_NOATIME, data.c_str()) == 0)
-    return absl::OkStatus();
-  if (errno == EPERM)
-    return absl::PermissionDeniedError(absl::StrCat(
-        "mount at ", mount_point, ": ", std::strerror(errno), "; run as root with CAP_SYS_ADMIN"));
-  return absl::ErrnoToStatus(errno, absl::StrCat("mount at ", mount_point));
-}
-
-}  // namespace
 
 absl::StatusOr<std::string> ResolveMountPoint(std::string path) {
   while (path.size() > 1 && path.back() == '/') path.pop_back();
@@ -134,11 +136,12 @@ absl::StatusOr<std::string> ResolveMountPoint(std::string path) {
   return base + path.substr(slash);
 }
 
-absl::StatusOr<NewFuseMount> MountFuse(const std::string& mount_point, const LogFunction& log) {
+absl::StatusOr<NewFuseMount> MountFuse(const std::string& mount_point, DataMode data_mode,
+                                       const LogFunction& log) {
   STOWAGE_ASSIGN_OR_RETURN(UniqueFd fd, OpenFuseDevice());
   STOWAGE_RETURN_IF_ERROR(ClearMountPoint(mount_point, log));
   STOWAGE_RETURN_IF_ERROR(MakeDirectories(mount_point));
-  STOWAGE_RETURN_IF_ERROR(CallMount(fd.get(), mount_point));
+  STOWAGE_RETURN_IF_ERROR(CallMount(fd.get(), mount_point, data_mode));
   STOWAGE_ASSIGN_OR_RETURN(const std::string device, DeviceMountedAt(mount_point));
   if (!device.empty()) return NewFuseMount{std::move(fd), {mount_point, device}};
   (void)::umount2(mount_point.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW);

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -15,7 +16,7 @@
 
 // A test program is built as a neighbouring version of this one.
 #ifndef STOWAGE_SESSION_VERSION
-#define STOWAGE_SESSION_VERSION 2
+#define STOWAGE_SESSION_VERSION 3
 #endif
 #ifndef STOWAGE_SESSION_OLDEST_READER
 #define STOWAGE_SESSION_OLDEST_READER 2
@@ -28,6 +29,8 @@ constexpr std::array<char, 8> kMagic = {'s', 't', 'o', 'w', 's', 'e', 's', 's'};
 constexpr uint32_t kVersion = STOWAGE_SESSION_VERSION;
 constexpr uint32_t kOldestReader = STOWAGE_SESSION_OLDEST_READER;
 constexpr uint32_t kOldestReadable = 2;
+// Version 2 knows no data mode and would answer OPEN as in the cached one.
+constexpr uint32_t kOldestPassthroughReader = std::max(kOldestReader, uint32_t{3});
 
 struct Header {
   std::array<char, 8> magic;
@@ -39,6 +42,7 @@ struct Header {
   std::array<char, 1024> reply;
   std::array<char, 64> device;         // zero-terminated
   std::array<char, 4096> mount_point;  // zero-terminated
+  uint32_t data_mode;                  // since version 3; 0 before
 };
 static_assert(sizeof(Header) <= kSessionHeaderBytes);
 // What is written later lies in one page: a process killed while it writes to more may leave some
@@ -53,6 +57,14 @@ bool Fits(absl::string_view text, const std::array<char, N>&) {
 template <typename T>
 absl::string_view BytesOf(const T& value) {
   return absl::string_view(reinterpret_cast<const char*>(&value), sizeof value);
+}
+
+uint32_t OldestReaderOf(DataMode data_mode) {
+  return data_mode == DataMode::kPassthrough ? kOldestPassthroughReader : kOldestReader;
+}
+
+size_t SessionBytes(DataMode data_mode) {
+  return kSessionBytes + (data_mode == DataMode::kPassthrough ? kBackingTableBytes : 0);
 }
 
 absl::Status CheckVersion(const Header& header) {
@@ -70,11 +82,12 @@ absl::Status CheckVersion(const Header& header) {
 
 absl::StatusOr<SavedSession> SavedSession::Create(const std::string& mount_point,
                                                   const std::string& device,
-                                                  absl::string_view init_request) {
+                                                  absl::string_view init_request,
+                                                  DataMode data_mode) {
   SavedSession session;
   session.memfd_.Reset(::memfd_create("stowage-fuse-session", MFD_CLOEXEC));
   if (!session.memfd_) return absl::ErrnoToStatus(errno, "create a memfd for the saved session");
-  if (::ftruncate(session.memfd_.get(), kSessionBytes) != 0)
+  if (::ftruncate(session.memfd_.get(), static_cast<off_t>(SessionBytes(data_mode))) != 0)
     return absl::ErrnoToStatus(errno, "give the saved session its size");
   Header header{};
   if (!Fits(init_request, header.request) || !Fits(device, header.device) ||
@@ -84,13 +97,15 @@ absl::StatusOr<SavedSession> SavedSession::Create(const std::string& mount_point
                                                    mount_point.size(), " bytes do not fit"));
   header.magic = kMagic;
   header.version = kVersion;
-  header.oldest_reader = kOldestReader;
+  header.oldest_reader = OldestReaderOf(data_mode);
+  header.data_mode = static_cast<uint32_t>(data_mode);
   header.request_size = static_cast<uint32_t>(init_request.size());
   std::memcpy(header.request.data(), init_request.data(), init_request.size());
   std::memcpy(header.device.data(), device.data(), device.size());
   std::memcpy(header.mount_point.data(), mount_point.data(), mount_point.size());
   STOWAGE_RETURN_IF_ERROR(session.WriteAt(0, BytesOf(header)));
   session.version_ = kVersion;
+  session.data_mode_ = data_mode;
   session.mount_point_ = mount_point;
   session.device_ = device;
   session.init_request_ = std::string(init_request);
@@ -107,12 +122,14 @@ absl::StatusOr<SavedSession> SavedSession::Adopt(UniqueFd memfd) {
   if (::fstat(memfd.get(), &status) != 0)
     return absl::ErrnoToStatus(errno, "examine the saved session");
   if (header.request_size > header.request.size() || header.reply_size > header.reply.size() ||
+      header.data_mode > static_cast<uint32_t>(DataMode::kPassthrough) ||
       header.device.back() != '\0' || header.mount_point.back() != '\0' ||
-      status.st_size < static_cast<off_t>(kSessionBytes))
+      status.st_size < static_cast<off_t>(SessionBytes(static_cast<DataMode>(header.data_mode))))
     return absl::DataLossError("the saved session has impossible sizes");
   SavedSession session;
   session.memfd_ = std::move(memfd);
   session.version_ = header.version;
+  session.data_mode_ = static_cast<DataMode>(header.data_mode);
   session.mount_point_ = header.mount_point.data();
   session.device_ = header.device.data();
   session.init_request_.assign(header.request.data(), header.request_size);
@@ -134,7 +151,7 @@ absl::Status SavedSession::SaveInitReply(absl::string_view init_reply) {
 
 absl::Status SavedSession::Stamp() {
   static_assert(offsetof(Header, oldest_reader) == offsetof(Header, version) + sizeof kVersion);
-  const std::array<uint32_t, 2> versions = {kVersion, kOldestReader};
+  const std::array<uint32_t, 2> versions = {kVersion, OldestReaderOf(data_mode_)};
   STOWAGE_RETURN_IF_ERROR(WriteAt(offsetof(Header, version), BytesOf(versions)));
   version_ = kVersion;
   return absl::OkStatus();

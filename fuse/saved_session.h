@@ -8,10 +8,11 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "base/unique_fd.h"
+#include "fuse/data_mode.h"
 
 namespace stowage {
 
-// Where the parts of the memfd lie, version 2 (docs/fuse.md).
+// Where the parts of the memfd lie, versions 2 and 3 (docs/fuse.md).
 inline constexpr size_t kSessionHeaderBytes = 8192;
 inline constexpr size_t kSessionSlots = 128;
 // Half, so that each thread has a slot although every thread of a killed worker has left a request.
@@ -19,10 +20,17 @@ inline constexpr size_t kSessionSlots = 128;
 inline constexpr int kMaxThreads = 64;
 inline constexpr size_t kSessionSlotBytes = 24576;
 inline constexpr size_t kSessionBytes = kSessionHeaderBytes + kSessionSlots * kSessionSlotBytes;
+// Behind that, in data mode passthrough only: fuse/backing_table.h.
+inline constexpr size_t kBackingHeaderBytes = 4096;
+inline constexpr size_t kBackingRecordBytes = 16;
+inline constexpr uint32_t kBackingPlaces = 65536;
+inline constexpr size_t kBackingTableBytes =
+    kBackingHeaderBytes + kBackingPlaces * kBackingRecordBytes;
 
 // What a connection must remember longer than any process that serves it lives: where it is
 // mounted, the kernel's FUSE_INIT and the reply it got; behind those the request slots
-// (fuse/request_slots.h). Kept in a memfd that keeper and worker hold, and the service manager.
+// (fuse/request_slots.h) and the table of backing files. Kept in a memfd that keeper and worker
+// hold, and the service manager.
 //
 // The header names the version that wrote it and the oldest version that can read it, so that
 // either of two neighbouring programs can go on where the other stopped. After Create, keeper and
@@ -35,7 +43,7 @@ class SavedSession {
   // Errors: the errno's; InvalidArgument for something too long.
   static absl::StatusOr<SavedSession> Create(const std::string& mount_point,
                                              const std::string& device,
-                                             absl::string_view init_request);
+                                             absl::string_view init_request, DataMode data_mode);
   // An inherited one. Changes nothing. Errors: FailedPrecondition, saying what to do, if its
   // version is not for this program; DataLoss for anything else.
   static absl::StatusOr<SavedSession> Adopt(UniqueFd memfd);
@@ -44,7 +52,8 @@ class SavedSession {
   const std::string& device() const { return device_; }
   const std::string& init_request() const { return init_request_; }
   const std::string& init_reply() const { return init_reply_; }  // "": no worker has answered yet
-  uint32_t version() const { return version_; }                  // of the program that wrote it
+  DataMode data_mode() const { return data_mode_; }
+  uint32_t version() const { return version_; }  // of the program that wrote it
   int fd() const { return memfd_.get(); }
 
   // Errors: as Create.
@@ -58,6 +67,7 @@ class SavedSession {
 
   UniqueFd memfd_;
   uint32_t version_ = 0;
+  DataMode data_mode_ = DataMode::kCached;
   std::string mount_point_;
   std::string device_;
   std::string init_request_;

@@ -63,6 +63,11 @@ absl::StatusOr<UniqueFd> OpenRegularFile(int directory_fd, const std::string& pa
   return fd;
 }
 
+bool HasLength(int fd, uint64_t size_bytes) {
+  struct stat status;
+  return ::fstat(fd, &status) == 0 && static_cast<uint64_t>(status.st_size) == size_bytes;
+}
+
 }  // namespace
 
 StoreFiles::StoreFiles(UniqueFd store_directory_fd, FaultLog* faults, size_t max_open)
@@ -74,18 +79,30 @@ int StoreFiles::Open(const ObjectIndex& object, const ObjectEntry& entry,
                      std::shared_ptr<const StoreFile>* file) {
   const uint64_t nodeid = RegularFileNodeId(object.object_number(), entry.index);
   *file = open_files_.Get(nodeid);
-  if (*file != nullptr) return 0;
+  if (*file != nullptr) {
+    // A shorter file would otherwise be read as one that ends early, with no error.
+    if (HasLength((*file)->fd.get(), entry.size_bytes)) return 0;
+    open_files_.Remove(nodeid);  // it is opened again: mended, or with a message
+  }
+  UniqueFd fd;
+  if (const int error = OpenOnce(object, entry, &fd); error != 0) return error;
+  const bool was_cached = AnyInPageCache(fd.get(), entry.size_bytes);
+  *file = open_files_.Put(
+      nodeid, std::make_shared<const StoreFile>(StoreFile{std::move(fd), was_cached}), 0);
+  return 0;
+}
+
+int StoreFiles::OpenOnce(const ObjectIndex& object, const ObjectEntry& entry, UniqueFd* fd) {
   std::string path;
   if (const int error = object.PathOf(entry.index, &path); error != 0) return error;
-  absl::StatusOr<UniqueFd> fd = OpenRegularFile(store_directory_fd_.get(), path, entry.size_bytes);
-  if (!fd.ok()) {
+  absl::StatusOr<UniqueFd> opened =
+      OpenRegularFile(store_directory_fd_.get(), path, entry.size_bytes);
+  if (!opened.ok()) {
     faults_->Report(FaultLog::Kind::kObject, object.object_number(), "store_file_unusable",
-                    absl::StrCat("error=", fd.status().ToString()));
+                    absl::StrCat("error=", opened.status().ToString()));
     return EIO;
   }
-  const bool was_cached = AnyInPageCache(fd->get(), entry.size_bytes);
-  *file = open_files_.Put(
-      nodeid, std::make_shared<const StoreFile>(StoreFile{*std::move(fd), was_cached}), 0);
+  *fd = *std::move(opened);
   return 0;
 }
 

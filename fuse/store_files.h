@@ -26,10 +26,13 @@ class StoreFiles {
   StoreFiles(UniqueFd store_directory_fd, FaultLog* faults, size_t max_open);
 
   // The file of a regular entry, open for reading. EIO (logged once for the object) if it is
-  // missing, not a regular file, or not as long as recorded: links are not followed and nothing
-  // outside the store directory is ever opened. EMFILE and ENFILE are EIO as well.
+  // missing, not a regular file, or not, or no longer, as long as recorded: links are not followed
+  // and nothing outside the store directory is ever opened. EMFILE and ENFILE are EIO as well.
   int Open(const ObjectIndex& object, const ObjectEntry& entry,
            std::shared_ptr<const StoreFile>* file);
+
+  // As above, but the descriptor is the caller's and is not kept.
+  int OpenOnce(const ObjectIndex& object, const ObjectEntry& entry, UniqueFd* fd);
 
   // Closes the files of a removed object, or all, as soon as no request uses them.
   void Forget(std::optional<uint64_t> object_number);

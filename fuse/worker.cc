@@ -18,6 +18,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "base/status_macros.h"
+#include "fuse/backing_files.h"
 #include "fuse/fault_log.h"
 #include "fuse/file_system.h"
 #include "fuse/fuse_operations.h"
@@ -60,7 +61,8 @@ void ResendRequests(int fuse_fd, const LogFunction& log) {
 
 absl::Status InitialiseSession(LibfuseSession& session, SavedSession& saved,
                                const LogFunction& log) {
-  STOWAGE_ASSIGN_OR_RETURN(const std::string reply, session.Initialise(saved.init_request()));
+  STOWAGE_ASSIGN_OR_RETURN(const std::string reply,
+                           session.Initialise(saved.init_request(), saved.data_mode()));
   if (saved.init_reply().empty()) return saved.SaveInitReply(reply);
   // The connection keeps what the first worker agreed on. Serving differently is still better than
   // not serving.
@@ -85,13 +87,14 @@ void WaitForEnd(const RequestLoop& loop, KeeperWatch& keeper) {
 // Null if the kernel gives no inotify instance: then files stay open until others are needed more.
 std::unique_ptr<RemovedObjects> WatchRemovedObjects(const ServerDescriptors& descriptors,
                                                     IndexDirectory& indexes, StoreFiles& files,
-                                                    const LogFunction& log) {
+                                                    BackingFiles* backing, const LogFunction& log) {
   UniqueFd state_fd(::fcntl(descriptors.state_directory.get(), F_DUPFD_CLOEXEC, 3));
-  auto watch = RemovedObjects::Watch(std::move(state_fd),
-                                     [&indexes, &files](std::optional<uint64_t> object_number) {
-                                       indexes.ForgetObjects(object_number);
-                                       files.Forget(object_number);
-                                     });
+  auto watch = RemovedObjects::Watch(
+      std::move(state_fd), [&indexes, &files, backing](std::optional<uint64_t> object_number) {
+        indexes.ForgetObjects(object_number);
+        files.Forget(object_number);
+        if (backing != nullptr) backing->Forget(object_number);
+      });
   if (watch.ok()) return *std::move(watch);
   log(LogLevel::kWarning,
       absl::StrCat("removed_objects_unwatched error=\"", watch.status().ToString(), "\""));
@@ -124,8 +127,12 @@ absl::Status RunWorker(const ServerOptions& options, ServerDescriptors descripto
   FaultLog faults(log);
   IndexDirectory indexes(std::move(state_fd), &faults);
   StoreFiles files(std::move(store_fd), &faults, OpenFilesBudget());
-  const auto removed_objects = WatchRemovedObjects(descriptors, indexes, files, log);
-  FileSystem file_system(&indexes, &files, &faults);
+  std::unique_ptr<BackingFiles> backing;
+  if (saved.data_mode() == DataMode::kPassthrough) {
+    STOWAGE_ASSIGN_OR_RETURN(backing, BackingFiles::TakeOver(saved, descriptors.fuse.get(), log));
+  }
+  const auto removed_objects = WatchRemovedObjects(descriptors, indexes, files, backing.get(), log);
+  FileSystem file_system(&indexes, &files, &faults, backing.get());
   FuseServer server = {&file_system, nullptr};
   STOWAGE_ASSIGN_OR_RETURN(const RequestSlots slots, RequestSlots::Map(saved));
   STOWAGE_ASSIGN_OR_RETURN(

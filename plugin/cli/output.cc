@@ -102,6 +102,7 @@ std::string StatusToJson(const v1::StatusResponse& status) {
                {"snapshotter_socket", status.snapshotter_socket()},
                {"fuse_mountpoint", status.fuse_mountpoint()},
                {"fuse_mounted", status.fuse_mounted()},
+               {"fuse_data", status.fuse_data()},
                {"driver", status.driver()},
                {"driver_reason", status.driver_reason()},
                {"source", status.source()},
@@ -166,8 +167,9 @@ std::string StatusToText(const v1::StatusResponse& status) {
   AppendField(text, "Source", status.source());
   AppendField(text, "Registry", or_off(status.registry_address()));
   AppendField(text, "Snapshotter", or_off(status.snapshotter_socket()));
+  const std::string how = status.fuse_mounted() ? status.fuse_data() : "not mounted";
   const std::string mount =
-      absl::StrCat(status.fuse_mountpoint(), status.fuse_mounted() ? "" : " (not mounted)");
+      absl::StrCat(status.fuse_mountpoint(), how.empty() ? "" : absl::StrCat(" (", how, ")"));
   AppendField(text, "FUSE mount", status.fuse_mountpoint().empty() ? "off" : mount);
   if (!status.driver().empty())
     AppendField(text, "Driver", absl::StrCat(status.driver(), " (", status.driver_reason(), ")"));

@@ -125,6 +125,16 @@ std::function<std::string(const toml::node&)> Driver(DriverChoice& target) {
   };
 }
 
+std::function<std::string(const toml::node&)> FuseData(std::string& target) {
+  return [&target](const toml::node& node) -> std::string {
+    const std::string text = node.value_or(std::string());
+    if (text != "cached" && text != "passthrough" && text != "auto")
+      return "must be \"cached\", \"passthrough\" or \"auto\"";
+    target = text;
+    return "";
+  };
+}
+
 std::function<std::string(const toml::node&)> LogLevel(std::string& target) {
   return [&target](const toml::node& node) -> std::string {
     const std::string text = node.value_or(std::string());
@@ -146,6 +156,7 @@ std::vector<Key> KeysOf(Config& config) {
       {"snapshotter", "driver", Driver(config.driver)},
       {"registry", "address", Text(config.registry_address)},
       {"fuse", "mountpoint", AbsolutePath(config.fuse_mountpoint)},
+      {"fuse", "data", FuseData(config.fuse_data)},
       {"overlay", "directory", AbsolutePath(config.overlay_directory)},
       {"source", "kind", SourceKind(config.source.kind)},
       {"source", "location", Text(config.source.location)},

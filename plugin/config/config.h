@@ -28,6 +28,7 @@ struct Config {
 
   // [fuse]
   std::string fuse_mountpoint = "/run/stowage/fs";
+  std::string fuse_data = "cached";  // "passthrough", "auto"; stowage-fuse reads it
 
   // [overlay]
   std::string overlay_directory = "/run/stowage/overlay";

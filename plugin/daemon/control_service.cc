@@ -163,6 +163,9 @@ grpc::Status ControlService::Status(grpc::ServerContext*, const stowage::v1::Sta
   const auto mounted = catalog_.views().Mounted();
   if (!mounted.ok()) return ToGrpcStatus(mounted.status());
   response->set_fuse_mounted(*mounted);
+  const auto data_mode = catalog_.views().DataMode();
+  if (!data_mode.ok()) return ToGrpcStatus(data_mode.status());
+  response->set_fuse_data(*data_mode);
   return ToGrpcStatus(DescribeFetching(*response));
 }
 

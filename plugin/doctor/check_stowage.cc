@@ -79,6 +79,18 @@ std::vector<Finding> CheckStowage(const NodeFacts& facts) {
                                      ": containers of Nix images do not start"),
                         absl::StrCat("start stowage-fuse --state ", stowage.state_directory,
                                      " --mountpoint ", stowage.mountpoint)});
+  if (!stowage.fuse_data.empty() && stowage.fuse_data_wanted != "auto" &&
+      stowage.fuse_data != stowage.fuse_data_wanted)
+    findings.push_back(
+        {"fuse-data", Severity::kWarning,
+         absl::StrCat("stowage-fuse reads the store in data mode ", stowage.fuse_data,
+                      ", and fuse.data is ", stowage.fuse_data_wanted, ": a mount keeps its mode"),
+         "when no container runs, stop and start stowage-fuse, with --config "
+         "naming stowaged's configuration"});
+  else if (!stowage.fuse_data.empty() && stowage.fuse_data_wanted != "cached")
+    findings.push_back(
+        {"fuse-data-mode", Severity::kNote,
+         absl::StrCat("stowage-fuse reads the store in data mode ", stowage.fuse_data), ""});
   for (Finding& finding : CheckDatabase(stowage)) findings.push_back(std::move(finding));
   return findings;
 }

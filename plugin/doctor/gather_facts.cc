@@ -11,6 +11,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "base/file.h"
+#include "base/fuse_mount_source.h"
 #include "base/mount_info.h"
 #include "base/sqlite.h"
 #include "base/status_macros.h"
@@ -52,9 +53,9 @@ std::optional<int64_t> DatabaseVersion(const std::string& path) {
   return statement->ColumnInt64(0);
 }
 
-bool IsMounted(const std::string& mountpoint) {
+std::string DataModeOfMount(const std::string& mountpoint) {
   const auto mounts = ReadFile("/proc/self/mountinfo");
-  return mounts.ok() && IsMountedAs(ParseMountInfo(*mounts), mountpoint, "fuse");
+  return mounts.ok() ? FuseDataModeAt(ParseMountInfo(*mounts), mountpoint) : "";
 }
 
 StowageFacts GatherStowage(const GatherOptions& options, Config& config) {
@@ -84,8 +85,11 @@ StowageFacts GatherStowage(const GatherOptions& options, Config& config) {
   if (!facts.endpoint.empty()) facts.endpoint_reachable = CheckEndpoint(facts.endpoint);
   if (!facts.snapshotter_socket.empty())
     facts.snapshotter_reachable = ProbeUnixSocket(facts.snapshotter_socket);
+  facts.fuse_data_wanted = config.fuse_data;
+  facts.fuse_data =
+      options.stowaged.ok() ? options.stowaged->fuse_data() : DataModeOfMount(facts.mountpoint);
   facts.fuse_mounted =
-      options.stowaged.ok() ? options.stowaged->fuse_mounted() : IsMounted(facts.mountpoint);
+      options.stowaged.ok() ? options.stowaged->fuse_mounted() : !facts.fuse_data.empty();
   facts.database_version = DatabaseVersion(facts.state_directory + "/stowage.db");
   return facts;
 }

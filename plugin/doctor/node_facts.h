@@ -53,8 +53,10 @@ struct StowageFacts {
   std::string state_directory;
   std::string mountpoint;
   bool fuse_mounted = false;
-  std::string driver;         // what shows the store to new containers; "" if not known
-  std::string driver_reason;  // as stowaged says it
+  std::string fuse_data;         // of the mount: "cached", "passthrough"; "" if not known
+  std::string fuse_data_wanted;  // as configured
+  std::string driver;            // what shows the store to new containers; "" if not known
+  std::string driver_reason;     // as stowaged says it
   std::optional<int64_t> database_version;  // schema of stowage.db
 };
 

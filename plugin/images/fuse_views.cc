@@ -17,6 +17,7 @@
 #include "base/directory.h"
 #include "base/fault_point.h"
 #include "base/file.h"
+#include "base/fuse_mount_source.h"
 #include "base/parallel.h"
 #include "base/status_macros.h"
 #include "fuse/index_format.h"
@@ -248,6 +249,11 @@ absl::StatusOr<std::string> FuseViews::Directory(absl::Span<const LayerRecord> r
                      options_.state_directory, " --mountpoint ", options_.mountpoint, "'"));
   STOWAGE_ASSIGN_OR_RETURN(const int64_t number, EnsureView(run));
   return absl::StrCat(options_.mountpoint, "/", number);
+}
+
+absl::StatusOr<std::string> FuseViews::DataMode() {
+  STOWAGE_ASSIGN_OR_RETURN(const std::vector<MountInfo> entries, mounts_.Entries());
+  return FuseDataModeAt(entries, options_.mountpoint);
 }
 
 absl::StatusOr<bool> FuseViews::InUse(int64_t view_number) {

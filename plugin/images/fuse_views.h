@@ -71,6 +71,8 @@ class FuseViews {
   absl::StatusOr<bool> MountsName(const std::string& name);
   absl::StatusOr<std::vector<MountInfo>> Mounts() { return mounts_.Entries(); }
   absl::StatusOr<bool> Mounted() { return mounts_.IsMountedAs(options_.mountpoint, "fuse"); }
+  // "cached" or "passthrough" of the mount; "" without one. Errors: the errno's.
+  absl::StatusOr<std::string> DataMode();
   const std::string& mountpoint() const { return options_.mountpoint; }
 
  private:

@@ -8,7 +8,7 @@ about_fuse='all_killed|bad_environment|driver_change|neighbouring_versions'
 
 run_full_tests() {
   local preset presets=(tsan clang) target suite how
-  for how in --driver=fuse --no-resend --driver=overlay --driver=auto; do
+  for how in --driver=fuse --no-resend --driver=passthrough --driver=overlay --driver=auto; do
     run_check "chaos, 100 kills of each process $how" "${root_dir:?}/tests/chaos/run" "$root_dir/build/release/bin" \
       --kills 100 --every-fault-point "$how"
   done

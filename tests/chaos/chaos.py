@@ -251,7 +251,7 @@ class Chaos:
 
     def _print_figures(self, figures, took):
         node, churn = self.node, self.churn
-        print(f"seed {self.options.seed}, driver {self.case.driver}, RESEND {'off' if self.options.no_resend else 'on'}, "
+        print(f"seed {self.options.seed}, driver {self.case.driver}, data {self.case.fuse_data}, RESEND {'off' if self.options.no_resend else 'on'}, "
               f"{took:.0f} s of chaos")
         print("kills: " + ", ".join(f"{name} {count}" for name, count in node.killed.items())
               + f"; at fault points: {sum(node.died_at.values())} at {len(node.died_at)} different ones")
@@ -270,7 +270,8 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("bin_directory")
     parser.add_argument("--kills", type=int, default=100, help="of each process (%(default)s)")
-    parser.add_argument("--driver", choices=("fuse", "overlay", "auto"), default="fuse", help="what shows the store")
+    parser.add_argument("--driver", choices=("fuse", "passthrough", "overlay", "auto"), default="fuse",
+                        help="what shows the store; passthrough: fuse in that data mode")
     parser.add_argument("--no-resend", action="store_true", help="as on kernels before 6.9")
     parser.add_argument("--seed", type=int, default=int(time.time()), help="the same kills at the same intervals again")
     parser.add_argument("--every-fault-point", action="store_true",

@@ -24,6 +24,7 @@
 #include "absl/time/clock.h"
 #include "base/directory.h"
 #include "base/file.h"
+#include "fuse/backing_table.h"
 #include "fuse/request_slots.h"
 #include "fuse/saved_session.h"
 #include "fuse/session_role.h"
@@ -40,7 +41,9 @@ using testing::FuseServerOptions;
 using testing::LivingStore;
 using testing::MountReaders;
 using testing::OpenDescriptors;
+using testing::OpenSession;
 using testing::SleepMs;
+using testing::TestsPassthrough;
 
 int Kills() {
   const char* text = std::getenv("STOWAGE_KILLS");
@@ -61,6 +64,26 @@ int Replayed(const FuseServer& server) {
       replayed += count;
   }
   return replayed;
+}
+
+// That every file is registered once at most, and no backing id is left when its object goes.
+void CheckBackingIds(const LivingStore& living) {
+  const auto saved = SavedSession::Adopt(OpenSession(living.server->Keeper()));
+  REQUIRE_OK(saved);
+  const auto table = BackingTable::Map(*saved);
+  REQUIRE_OK(table);
+  int registered = 0;
+  int opens = 0;
+  for (const BackingRecord& record : testing::RecordsOf(*table)) {
+    ++registered;
+    opens += static_cast<int>(record.opens);
+  }
+  CHECK(registered <= LivingStore::kFiles + 1);
+  std::printf("  %d files registered, %d opens counted, last backing id %d\n", registered, opens,
+              table->last_backing_id());
+  REQUIRE(::unlink(living.store.ObjectPath(1).c_str()) == 0);
+  CHECK(Eventually([&] { return testing::RecordsOf(*table).empty(); }));
+  CHECK(testing::RegisteredIds(living.server->Keeper(), table->last_backing_id()) == 0);
 }
 
 // Kills, and checks that nobody noticed and nothing is left over. kill_once: returns once the
@@ -91,6 +114,7 @@ int KillUnderReaders(LivingStore& living, const std::string& what, int kills,
   CHECK(Eventually([&] { return OpenDescriptors(server.Keeper()) == keeper_descriptors; }));
   // Beside the store files that it keeps open.
   CHECK(OpenDescriptors(server.Worker()) <= worker_descriptors + LivingStore::kFiles + 30);
+  if (TestsPassthrough()) CheckBackingIds(living);
   CHECK(::kill(server.Keeper(), SIGTERM) == 0);
   CHECK(living.server->WaitForStarted() >= 0);
   CHECK(Eventually([&] { return server.Processes().empty(); }));
@@ -173,21 +197,6 @@ TEST_CASE("with a service manager, SIGKILLs of the keeper cost readers no error"
   KillUnderReaders(living, "keeper, service manager", (Kills() + 3) / 4, KillKeeper);
 }
 
-// The keeper's saved session, opened once more: another open file, so that closing it here gives up
-// no role of the keeper.
-UniqueFd OpenSession(pid_t keeper) {
-  const auto names = ListDirectory(absl::StrCat("/proc/", keeper, "/fd"));
-  REQUIRE_OK(names);
-  for (const std::string& name : *names) {
-    const std::string path = absl::StrCat("/proc/", keeper, "/fd/", name);
-    const auto target = ReadLinkAt(AT_FDCWD, path);
-    if (target.ok() && absl::StrContains(*target, "stowage-fuse-session"))
-      return UniqueFd(::open(path.c_str(), O_RDWR | O_CLOEXEC));
-  }
-  FAIL("the keeper has no saved session");
-  return UniqueFd();
-}
-
 // Whether every thread of a process is stopped (proc_pid_stat(5)).
 bool IsStopped(pid_t pid) {
   const std::string tasks = absl::StrCat("/proc/", pid, "/task");
@@ -200,11 +209,18 @@ bool IsStopped(pid_t pid) {
   return true;
 }
 
+// Unstacked, whatever the upper one's data mode.
+FuseServerOptions LowerOptions() {
+  FuseServerOptions options = Options(false, false);
+  options.data_mode = "cached";
+  return options;
+}
+
 // A server whose store hangs for as long as another server is stopped.
 class HangingStore {
  public:
   explicit HangingStore(bool resend = false)
-      : lower(Options(false, false)), mount_point(upper.root() + "/mnt") {
+      : lower(LowerOptions()), mount_point(upper.root() + "/mnt") {
     upper.File("bbb-file/here", "found at once");
     // Indexed below the real store; served from below the lower mount.
     REQUIRE_OK(WriteObjectIndex(lower.store.store_fd(), "aaa-many", 1, upper.ObjectPath(1)));

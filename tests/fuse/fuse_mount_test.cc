@@ -229,8 +229,11 @@ TEST_CASE("pages are in memory once, and whoever had them keeps them", "[integra
 
   const auto first = content();
   REQUIRE_OK(first);
-  // What two threads had in one folio may stay.
-  CHECK(CachedPages(in_store->get(), kSize) < kPages / 2);
+  if (testing::TestsPassthrough()) {  // the store's are those that the reader uses
+    CHECK(CachedPages(in_store->get(), kSize) == kPages);
+  } else {  // what two threads had in one folio may stay
+    CHECK(CachedPages(in_store->get(), kSize) < kPages / 2);
+  }
 
   const auto of_another = ReadFile(absl::StrCat(store.store(), "/", path));
   REQUIRE_OK(of_another);

@@ -4,14 +4,17 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/mount.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
+#include <cstdio>
 #include <cstdlib>
 #include <ctime>
 
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
@@ -20,6 +23,8 @@
 #include "base/subprocess.h"
 #include "fuse/index_directory.h"
 #include "fuse/mount_table.h"
+#include "fuse/passthrough.h"
+#include "fuse/passthrough_probe.h"
 #include "tests/support/status_matchers.h"
 
 namespace stowage::testing {
@@ -29,7 +34,13 @@ namespace {
 [[maybe_unused]] const bool kUsable = [] {
   const bool usable = ::geteuid() == 0 && ::access("/dev/fuse", R_OK | W_OK) == 0;
   if (!usable) std::_Exit(77);
-  return usable;
+  if (!TestsPassthrough()) return true;
+  // Not on the file system of the tests' stores, or not by this kernel.
+  const auto store = OpenAt(AT_FDCWD, "/usr/bin", O_PATH | O_DIRECTORY);
+  const absl::Status works = store.ok() ? ProbePassthrough(store->get()) : store.status();
+  if (works.ok()) return true;
+  std::printf("left out: %s\n", std::string(works.message()).c_str());
+  std::exit(77);
 }();
 
 // The arguments of a process, if it is a stowage-fuse.
@@ -56,11 +67,17 @@ std::vector<std::string> StartCommand(const FuseServerOptions& options,
   }
   command.push_back(options.program.empty() ? STOWAGE_FUSE_PROGRAM : options.program);
   command.insert(command.end(), arguments.begin(), arguments.end());
+  if (!options.data_mode.empty()) command.push_back("--data=" + options.data_mode);
   command.insert(command.end(), options.arguments.begin(), options.arguments.end());
   return command;
 }
 
 }  // namespace
+
+std::string TestedDataMode() {
+  const char* mode = std::getenv("STOWAGE_FUSE_DATA");
+  return mode == nullptr ? "cached" : mode;
+}
 
 void SleepMs(int milliseconds) {
   const timespec time = {milliseconds / 1000, milliseconds % 1000 * 1'000'000L};
@@ -168,6 +185,45 @@ std::string FuseServer::Log() const {
   const auto log = ReadFile(mount_point_ + ".log");
   REQUIRE_OK(log);
   return *log;
+}
+
+UniqueFd OpenSession(pid_t keeper) {
+  const auto names = ListDirectory(absl::StrCat("/proc/", keeper, "/fd"));
+  REQUIRE_OK(names);
+  for (const std::string& name : *names) {
+    const std::string path = absl::StrCat("/proc/", keeper, "/fd/", name);
+    const auto target = ReadLinkAt(AT_FDCWD, path);
+    if (target.ok() && absl::StrContains(*target, "stowage-fuse-session"))
+      return UniqueFd(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+  }
+  FAIL("the keeper has no saved session");
+  return UniqueFd();
+}
+
+std::vector<BackingRecord> RecordsOf(const BackingTable& table) {
+  std::vector<BackingRecord> records;
+  for (uint32_t place = 0; place < table.used(); ++place)
+    if (const BackingRecord record = table.Read(place); record.nodeid != 0)
+      records.push_back(record);
+  return records;
+}
+
+int RegisteredIds(pid_t keeper, int32_t last) {
+  const auto names = ListDirectory(absl::StrCat("/proc/", keeper, "/fd"));
+  REQUIRE_OK(names);
+  const UniqueFd process(static_cast<int>(::syscall(SYS_pidfd_open, keeper, 0)));
+  UniqueFd device;
+  for (const std::string& name : *names) {
+    const auto target = ReadLinkAt(AT_FDCWD, absl::StrCat("/proc/", keeper, "/fd/", name));
+    int number = -1;
+    if (target.ok() && *target == "/dev/fuse" && absl::SimpleAtoi(name, &number))
+      device.Reset(static_cast<int>(::syscall(SYS_pidfd_getfd, process.get(), number, 0)));
+  }
+  REQUIRE(device);
+  int registered = 0;
+  for (int32_t id = 1; id <= last + 50; ++id)
+    registered += UnregisterBackingFile(device.get(), id) == 0 ? 1 : 0;
+  return registered;
 }
 
 int OpenDescriptors(pid_t pid) {

@@ -6,13 +6,19 @@
 #include <vector>
 
 #include "base/unique_fd.h"
+#include "fuse/backing_table.h"
 
 namespace stowage::testing {
 
+// $STOWAGE_FUSE_DATA, the data mode that this run of the tests is about; "cached" without it.
+std::string TestedDataMode();
+inline bool TestsPassthrough() { return TestedDataMode() == "passthrough"; }
+
 struct FuseServerOptions {
-  std::string program;                   // "": the one that was built
-  std::vector<std::string> arguments;    // more of them
-  std::vector<std::string> environment;  // more variables, "NAME=value"
+  std::string program;                       // "": the one that was built
+  std::string data_mode = TestedDataMode();  // "": no option
+  std::vector<std::string> arguments;        // more of them
+  std::vector<std::string> environment;      // more variables, "NAME=value"
   // Runs it under tests/support/service_manager.py, a stand-in for systemd.
   bool service_manager = false;
 };
@@ -55,6 +61,15 @@ class FuseServer {
 
 // Runs stowage-fuse to its end and gives its exit code and standard error.
 int RunFuseProgram(const std::vector<std::string>& arguments, std::string* standard_error);
+
+// The saved session of a keeper, opened once more: another open file, so that closing it here gives
+// up no role of the keeper.
+UniqueFd OpenSession(pid_t keeper);
+
+// Places of a table of backing files that are somebody's.
+std::vector<BackingRecord> RecordsOf(const BackingTable& table);
+// How many backing ids up to some behind `last` the connection has; takes them away.
+int RegisteredIds(pid_t keeper, int32_t last);
 
 // Descriptors that a process has open.
 int OpenDescriptors(pid_t pid);

@@ -40,7 +40,7 @@ void Put(const RequestSlot& slot, const std::string& request) {
 }
 
 SavedSession Session() {
-  auto session = SavedSession::Create("/mnt", "0:53", "request");
+  auto session = SavedSession::Create("/mnt", "0:53", "request", DataMode::kCached);
   REQUIRE_OK(session);
   return *std::move(session);
 }
@@ -113,7 +113,8 @@ class FakeKernel {
     init.minor = FUSE_KERNEL_MINOR_VERSION;
     init.max_readahead = 4096;
     REQUIRE_OK(session_->Initialise(
-        Request(1, FUSE_INIT, std::string(reinterpret_cast<const char*>(&init), sizeof init))));
+        Request(1, FUSE_INIT, std::string(reinterpret_cast<const char*>(&init), sizeof init)),
+        DataMode::kCached));
     Reply();
   }
 

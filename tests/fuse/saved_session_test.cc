@@ -15,8 +15,9 @@ namespace {
 
 UniqueFd Duplicate(int fd) { return UniqueFd(::fcntl(fd, F_DUPFD_CLOEXEC, 3)); }
 
-absl::StatusOr<SavedSession> Create(const std::string& request) {
-  return SavedSession::Create("/run/stowage/fs", "0:53", request);
+absl::StatusOr<SavedSession> Create(const std::string& request,
+                                    DataMode data_mode = DataMode::kCached) {
+  return SavedSession::Create("/run/stowage/fs", "0:53", request, data_mode);
 }
 
 void Poke(const SavedSession& session, uint32_t value, off_t place) {
@@ -56,7 +57,7 @@ TEST_CASE("a keeper that stamps the session keeps what its worker saved meanwhil
 TEST_CASE("a saved session that is none is refused", "[fuse][saved_session]") {
   CHECK(absl::IsInvalidArgument(Create(std::string(5000, 'x')).status()));
   CHECK(absl::IsInvalidArgument(
-      SavedSession::Create(std::string(4096, 'x'), "0:53", "request").status()));
+      SavedSession::Create(std::string(4096, 'x'), "0:53", "request", DataMode::kCached).status()));
   const auto session = Create("request");
   REQUIRE_OK(session);
   REQUIRE(::ftruncate(session->fd(), kSessionBytes - 1) == 0);
@@ -69,9 +70,10 @@ TEST_CASE("a saved session that is none is refused", "[fuse][saved_session]") {
 
 TEST_CASE("a saved session is read by the versions that it names", "[fuse][saved_session]") {
   const auto [version, oldest_reader, readable] = GENERATE(table<uint32_t, uint32_t, bool>({
-      {2, 2, true},   // this version
-      {3, 2, true},   // the next, which kept to what we know
-      {3, 3, false},  // the next, which did not
+      {3, 2, true},   // this version
+      {2, 2, true},   // the one before
+      {4, 2, true},   // the next, which kept to what we know
+      {4, 4, false},  // the next, which did not
       {1, 1, false},  // older than we read
   }));
   const auto session = Create("request");
@@ -89,13 +91,36 @@ TEST_CASE("a saved session is read by the versions that it names", "[fuse][saved
   REQUIRE_OK(adopted->Stamp());
   const auto stamped = SavedSession::Adopt(Duplicate(session->fd()));
   REQUIRE_OK(stamped);
-  CHECK(stamped->version() == 2);
+  CHECK(stamped->version() == 3);
 }
 
 TEST_CASE("a saved session with impossible sizes is refused", "[fuse][saved_session]") {
   const auto session = Create("request");
   REQUIRE_OK(session);
   Poke(*session, 100'000, 16);
+  CHECK(absl::IsDataLoss(SavedSession::Adopt(Duplicate(session->fd())).status()));
+}
+
+TEST_CASE("a session keeps its data mode, which the version before cannot serve",
+          "[fuse][saved_session]") {
+  const auto oldest_reader = [](const SavedSession& session) {
+    uint32_t version = 0;
+    REQUIRE(::pread(session.fd(), &version, sizeof version, 12) == sizeof version);
+    return version;
+  };
+  const auto cached = Create("request");
+  REQUIRE_OK(cached);
+  CHECK(oldest_reader(*cached) == 2);
+  const auto session = Create("request", DataMode::kPassthrough);
+  REQUIRE_OK(session);
+  CHECK(oldest_reader(*session) == 3);
+  auto adopted = SavedSession::Adopt(Duplicate(session->fd()));
+  REQUIRE_OK(adopted);
+  CHECK(adopted->data_mode() == DataMode::kPassthrough);
+  REQUIRE_OK(adopted->Stamp());
+  CHECK(oldest_reader(*session) == 3);
+  // Its table of backing files is there as well.
+  REQUIRE(::ftruncate(session->fd(), kSessionBytes) == 0);
   CHECK(absl::IsDataLoss(SavedSession::Adopt(Duplicate(session->fd())).status()));
 }
 

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import random
+import re
 import shutil
 import socket
 
@@ -19,8 +20,9 @@ class Case:
     """One run of a case. close() ends its nodes; the sandbox ends whatever else it started."""
 
     def __init__(self, name, bin_directory, package_set, log_directory, driver="fuse"):
+        """driver: snapshotter.driver of its nodes; "passthrough" is fuse with fuse.data = "passthrough"."""
         self.name = name
-        self.driver = driver
+        self.driver, self.fuse_data = ("fuse", driver) if driver == "passthrough" else (driver, "cached")
         self.bin_directory = bin_directory
         self.package_set = package_set
         self.scratch = os.environ["STOWAGE_SCRATCH"]
@@ -66,7 +68,12 @@ class Case:
             raise Skip(f"not installed: {', '.join(missing)}")
 
     def need_driver(self):
-        """Skips the case where the kernel alone cannot show the store to containers."""
+        """Skips the case where the kernel cannot show the store to containers so."""
+        if self.fuse_data == "passthrough":
+            kernel = tuple(map(int, re.match(r"(\d+)\.(\d+)", os.uname().release).groups()))
+            store = run(["stat", "--file-system", "--format=%T", "/nix"]).stdout.strip()
+            if kernel < (6, 9) or store == "overlayfs":
+                raise Skip(f"no FUSE passthrough on Linux {os.uname().release} and {store}")
         if self.driver == "overlay" and os.stat(self.scratch).st_dev != os.stat("/nix").st_dev:
             raise Skip(f"{self.scratch} and the tests' store are on different file systems: set TMPDIR")
 

@@ -73,6 +73,8 @@ class Node:
         config["paths"]["gc_roots"] = self.gc_roots
         config["registry"]["address"] = self.registry
         config["snapshotter"]["driver"] = self.case.driver
+        if self.case.fuse_data != "cached":  # a key that older versions do not know
+            config["fuse"]["data"] = self.case.fuse_data
         config["source"] = {"kind": "path", "location": package_set}
         config["nix"]["settings"] = ["build-users-group=", "substituters=", "sandbox=false"]
         return config
@@ -112,8 +114,9 @@ class Node:
         self._wait_for("stowage-fuse", announced, f"a mount at {self.mountpoint}")
 
     def fuse_command(self):
+        data = [] if self.case.fuse_data == "cached" else [f"--config={self.config_file}"]
         return [f"{self.case.bin_directory}/stowage-fuse", f"--state={self.state}", f"--mountpoint={self.mountpoint}",
-                *self.fuse_options]
+                *data, *self.fuse_options]
 
     def fuse_processes(self, role):
         """Pids of all processes that serve the mount as "keeper" or "worker"."""

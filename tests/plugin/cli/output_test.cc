@@ -103,6 +103,7 @@ TEST_CASE("StatusToJson and ErrorToJson have the documented shapes", "[cli][outp
   status.set_version("0.1.0");
   status.set_fuse_mountpoint("/run/stowage/fs");
   status.set_fuse_mounted(true);
+  status.set_fuse_data("passthrough");
   status.set_driver("overlay");
   status.set_driver_reason("configured");
   CHECK(json::parse(StatusToJson(status)) == json({{"version", "0.1.0"},
@@ -110,6 +111,7 @@ TEST_CASE("StatusToJson and ErrorToJson have the documented shapes", "[cli][outp
                                                    {"snapshotter_socket", ""},
                                                    {"fuse_mountpoint", "/run/stowage/fs"},
                                                    {"fuse_mounted", true},
+                                                   {"fuse_data", "passthrough"},
                                                    {"driver", "overlay"},
                                                    {"driver_reason", "configured"},
                                                    {"source", ""},
@@ -156,7 +158,9 @@ TEST_CASE("StatusToText says what is off", "[cli][output]") {
   status.set_fuse_mountpoint("/run/stowage/fs");
   CHECK(absl::StrContains(StatusToText(status), "/run/stowage/fs (not mounted)"));
   status.set_fuse_mounted(true);
-  CHECK(absl::EndsWith(StatusToText(status), "/run/stowage/fs\n"));
+  CHECK(absl::EndsWith(StatusToText(status), "/run/stowage/fs\n"));  // of an older stowaged
+  status.set_fuse_data("cached");
+  CHECK(absl::EndsWith(StatusToText(status), "/run/stowage/fs (cached)\n"));
   status.set_driver("fuse");
   status.set_driver_reason("configured");
   CHECK(absl::EndsWith(StatusToText(status), "\nDriver:       fuse (configured)\n"));

@@ -35,6 +35,7 @@ driver = "auto"
 address = "0.0.0.0:80"
 [fuse]
 mountpoint = "/m/"
+data = "auto"
 [overlay]
 directory = "/run/o"
 [source]
@@ -71,6 +72,7 @@ level = "debug"
   CHECK(config->snapshotter_socket == "/run/x.sock");
   CHECK(config->registry_address == "0.0.0.0:80");
   CHECK(config->fuse_mountpoint == "/m");
+  CHECK(config->fuse_data == "auto");
   CHECK(config->driver == DriverChoice::kAuto);
   CHECK(config->overlay_directory == "/run/o");
   CHECK(config->lazy);
@@ -101,6 +103,7 @@ TEST_CASE("ParseConfig names what is wrong and where", "[plugin][config]") {
        "test.toml:1:1: unknown key 'regstry'; known are the tables [paths]"},
       {"[log]\nlevle = \"info\"\n" + kSource, "unknown key 'levle' in [log]; known are: level"},
       {"log = 1\n" + kSource, "'log' must be a table"},
+      {"[fuse]\ndata = \"direct\"\n" + kSource, "fuse.data must be \"cached\", \"passthrough\""},
       {"[log]\nlevel = 3\n" + kSource, "test.toml:2:9: log.level must be \"debug\""},
       {"[layering]\nmax_layers = 0\n" + kSource,
        "layering.max_layers must be a whole number from 1 to 120"},

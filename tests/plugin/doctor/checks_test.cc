@@ -343,6 +343,13 @@ TEST_CASE("doctor finds what is wrong with Stowage itself", "[doctor]") {
             }},
            {"fuse-mount", Severity::kError, "/run/stowage/fs",
             [](NodeFacts& facts) { facts.stowage.fuse_mounted = false; }},
+           {"fuse-data", Severity::kWarning, "a mount keeps its mode",
+            [](NodeFacts& facts) { facts.stowage.fuse_data_wanted = "passthrough"; }},
+           {"fuse-data-mode", Severity::kNote, "passthrough",
+            [](NodeFacts& facts) {
+              facts.stowage.fuse_data = "passthrough";
+              facts.stowage.fuse_data_wanted = "auto";
+            }},
            {"view-driver", Severity::kNote, "overlay: configured",
             [](NodeFacts& facts) {
               facts.stowage.driver = "overlay";
