@@ -114,7 +114,7 @@ class Node:
         self._wait_for("stowage-fuse", announced, f"a mount at {self.mountpoint}")
 
     def fuse_command(self):
-        data = [] if self.case.fuse_data == "cached" else [f"--config={self.config_file}"]
+        data = [f"--config={self.config_file}"] if "data" in self.config.get("fuse", {}) else []
         return [f"{self.case.bin_directory}/stowage-fuse", f"--state={self.state}", f"--mountpoint={self.mountpoint}",
                 *data, *self.fuse_options]
 
