@@ -172,17 +172,19 @@ absl::Status FuseViews::IndexObjects(absl::Span<const ObjectRecord> objects) {
 }
 
 absl::Status FuseViews::Promise(absl::Span<const int64_t> objects) {
+  const absl::WriterMutexLock lock(&promising_);
   std::vector<int64_t> added;
   for (const int64_t object : objects)
     if (!promises_->Contains(object)) added.push_back(object);
   STOWAGE_RETURN_IF_ERROR(promises_->Make(added));
   STOWAGE_FAULT_POINT("views.promise.made");
-  for (const int64_t object : added) STOWAGE_RETURN_IF_ERROR(RemoveTree(ObjectFile(object)));
-  // One that was kept meanwhile has lost its file again.
-  return promises_->Make(added);
+  // Of all, not only those added: a call that died here has left files of promised objects.
+  for (const int64_t object : objects) STOWAGE_RETURN_IF_ERROR(RemoveTree(ObjectFile(object)));
+  return absl::OkStatus();
 }
 
 absl::Status FuseViews::KeepPromise(const ObjectRecord& object) {
+  const absl::ReaderMutexLock lock(&promising_);
   if (!Exists(ObjectFile(object.number))) STOWAGE_RETURN_IF_ERROR(WriteObject(object));
   STOWAGE_FAULT_POINT("views.promise.indexed");
   return promises_->Remove(object.number);

@@ -98,6 +98,7 @@ class FuseViews {
   MountTable mounts_;
   const UniqueFd store_;
   const std::unique_ptr<Promises> promises_;
+  absl::Mutex promising_;  // shared by those who keep promises
   absl::Mutex mutex_;
   // Views known to be written, so that a mount costs one look-up however many layers there are.
   absl::flat_hash_map<Digest, int64_t> written_ ABSL_GUARDED_BY(mutex_);

@@ -119,10 +119,6 @@ absl::Status LayerCatalog::AddRoots(const LayerRecord& layer, absl::Span<const S
   return gc_roots_.Add(RootHolder(layer), paths);
 }
 
-absl::Status LayerCatalog::RemoveRoots(const LayerRecord& layer) {
-  return layer.kind == LayerKind::kProfile ? absl::OkStatus() : gc_roots_.Remove(RootHolder(layer));
-}
-
 absl::Status LayerCatalog::KeepPromises(absl::Span<const int64_t> layers) {
   if (views_->promises().All().empty()) return absl::OkStatus();
   STOWAGE_ASSIGN_OR_RETURN(const std::vector<ObjectRecord> objects, table_->Objects(layers));

@@ -63,9 +63,6 @@ class LayerCatalog : public RemoteLayers {
   // the moment on when they are.
   absl::Status AddRoots(const LayerRecord& layer, absl::Span<const StorePath> paths);
 
-  // Takes them away from a layer that is not held.
-  absl::Status RemoveRoots(const LayerRecord& layer);
-
   // All store paths of the layers are there, whole and with the recorded narHashes.
   absl::Status KeepPromises(absl::Span<const int64_t> layers);
 

@@ -92,17 +92,14 @@ absl::StatusOr<bool> HoldLazily(const LazyHolding& holding, absl::Span<const int
                            catalog.table().Objects(layers));
   for (const LayerRecord& layer : records)
     if (layer.kind == LayerKind::kProfile && !catalog.RestoreProfile(layer).ok()) return false;
-  // Roots first, then the look at what is valid: in this order no collection can come in between.
   STOWAGE_ASSIGN_OR_RETURN(const UniqueFd no_collection, KeepCollectionAway(holding.nix, limits));
-  for (const LayerRecord& layer : records) STOWAGE_RETURN_IF_ERROR(RootEveryPath(catalog, layer));
-  STOWAGE_FAULT_POINT("lazy.hold.rooted");
+  // Looked at before anything is rooted: roots that are taken back could be those that somebody
+  // else has claimed for the same layer meanwhile.
   STOWAGE_ASSIGN_OR_RETURN(const std::optional<std::vector<int64_t>> missing,
                            MissingObjects(holding.closures, objects));
-  if (!missing) {
-    for (const LayerRecord& layer : records)
-      if (!layer.rooted) STOWAGE_RETURN_IF_ERROR(catalog.RemoveRoots(layer));
-    return false;
-  }
+  if (!missing) return false;
+  for (const LayerRecord& layer : records) STOWAGE_RETURN_IF_ERROR(RootEveryPath(catalog, layer));
+  STOWAGE_FAULT_POINT("lazy.hold.rooted");
   STOWAGE_RETURN_IF_ERROR(catalog.views().Promise(*missing));
   STOWAGE_FAULT_POINT("lazy.hold.promised");
   STOWAGE_RETURN_IF_ERROR(catalog.table().SetRooted(layers, true));

@@ -73,7 +73,11 @@ uint64_t PathFetcher::Want(int64_t object, Done done) {
     const auto failed = failed_.find(object);
     refused = stopping_ || (failed != failed_.end() && !fetches_.contains(object) &&
                             absl::Now() - failed->second.at < kFailureLasts);
-    if (!refused) fetches_[object].waiters.push_back({ticket, done});
+    if (!refused) {
+      const auto [fetch, is_new] = fetches_.try_emplace(object);
+      if (is_new) fetch->second.alone = failed != failed_.end();
+      fetch->second.waiters.push_back({ticket, done});
+    }
   }
   if (refused) done(false);
   return ticket;
@@ -111,9 +115,18 @@ PathFetcher::Progress PathFetcher::progress() {
   return progress;
 }
 
+bool PathFetcher::MayTakeOneAlone() const {
+  const auto running = std::count_if(fetches_.begin(), fetches_.end(), [](const auto& fetch) {
+    return fetch.second.running && fetch.second.alone;
+  });
+  return running < kCallsForWaiters - 1;
+}
+
 bool PathFetcher::SomebodyWaits() const {
-  return std::any_of(fetches_.begin(), fetches_.end(), [](const auto& fetch) {
-    return !fetch.second.running && !fetch.second.waiters.empty();
+  const bool one_alone = MayTakeOneAlone();
+  return std::any_of(fetches_.begin(), fetches_.end(), [&](const auto& fetch) {
+    return !fetch.second.running && !fetch.second.waiters.empty() &&
+           (one_alone || !fetch.second.alone);
   });
 }
 
@@ -133,14 +146,19 @@ void PathFetcher::ServeWaiters() {
 }
 
 std::vector<int64_t> PathFetcher::TakeWaitedFor() {
-  std::vector<int64_t> objects;
+  std::vector<int64_t> together;
+  int64_t alone = 0;
   for (auto& [object, fetch] : fetches_) {
-    if (fetch.running || fetch.waiters.empty() || (fetch.alone && !objects.empty())) continue;
-    fetch.running = true;
-    objects.push_back(object);
-    if (fetch.alone) break;
+    if (fetch.running || fetch.waiters.empty()) continue;
+    if (fetch.alone) {
+      alone = object;
+    } else {
+      together.push_back(object);
+    }
   }
-  return objects;
+  if (together.empty() && alone != 0 && MayTakeOneAlone()) together.push_back(alone);
+  for (const int64_t object : together) fetches_[object].running = true;
+  return together;
 }
 
 void PathFetcher::FetchAlone(const std::vector<ObjectRecord>& objects) {
@@ -220,7 +238,8 @@ void PathFetcher::FetchAll(const std::vector<int64_t>& objects) {
     status = paths.status();
   }
   KeepValid(pending);
-  if (absl::IsFailedPrecondition(status) && asked_for > 1) return FetchAlone(pending);
+  const bool others_fault = absl::IsFailedPrecondition(status) || absl::IsDeadlineExceeded(status);
+  if (others_fault && asked_for > 1) return FetchAlone(pending);
   if (status.ok()) status = absl::InternalError("Nix ended without an error and without the path");
   for (const ObjectRecord& object : pending) Finish(object.number, StorePathOf(object), status);
 }

@@ -73,7 +73,7 @@ class PathFetcher {
     std::vector<Waiter> waiters;
     std::string store_path;  // once running
     bool running = false;
-    bool alone = false;  // it failed in company: by itself Nix says why
+    bool alone = false;  // it failed before: by itself Nix says why, and it holds up no other
   };
   struct Failed {
     std::string store_path;
@@ -85,6 +85,8 @@ class PathFetcher {
   void ServeWaiters();
   void ServeBackground();
   bool SomebodyWaits() const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
+  // One call is always left for what has not failed.
+  bool MayTakeOneAlone() const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   // 0: nothing is to be fetched now.
   int64_t NextInBackground() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Of the next call for those who wait; marked as running.

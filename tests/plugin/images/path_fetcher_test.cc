@@ -218,6 +218,24 @@ TEST_CASE_METHOD(Fixture, "PathFetcher gives up a call of Nix that takes too lon
   CHECK(Want(1).get());
 }
 
+TEST_CASE_METHOD(Fixture, "PathFetcher fetches what shared a call with a path that takes too long",
+                 "[plugin][path_fetcher]") {
+  fetcher.reset();
+  Start(absl::Milliseconds(300));
+  std::vector<std::future<bool>> occupying;
+  for (const size_t path : {0, 1, 2}) {
+    Hold(path);
+    occupying.push_back(Want(path));
+    AwaitRunning(path + 1);
+  }
+  Hold(3);
+  std::future<bool> silent = Want(3);
+  std::future<bool> other = Want(4);
+  CHECK(other.get());
+  CHECK_FALSE(silent.get());
+  for (std::future<bool>& fetched : occupying) CHECK_FALSE(fetched.get());
+}
+
 TEST_CASE_METHOD(Fixture, "PathFetcher answers who still waits when it ends",
                  "[plugin][path_fetcher]") {
   Hold(0);
