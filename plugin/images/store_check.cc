@@ -148,6 +148,10 @@ absl::StatusOr<std::string> StoreCheck::Compare(const LayerRecord& layer, const 
   const absl::Status read = archive.Emit(0, archive.size_bytes(), sink);
   if (!read.ok() && !absl::IsDataLoss(read)) return read;  // says nothing about the content
   if (read.ok() && sink.Finish() == layer.diff_id) return std::string();
+  // A path that was taken away or put back meanwhile has shown nothing of its content.
+  STOWAGE_ASSIGN_OR_RETURN(const Times after, LookAtTimes(layer));
+  if (after.fingerprint != times.fingerprint)
+    return absl::NotFoundError("store paths came or went meanwhile");
   return absl::StrCat(times.changed, " was changed since Nix made it, and layer ",
                       layer.diff_id.ToString(), " with it: 'nix-store --repair-path ",
                       times.store_path, "' makes or fetches it again");

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <cstdio>
 #include <memory>
 #include <string>
 #include <vector>
@@ -130,6 +131,21 @@ TEST_CASE("StoreCheck takes a repaired store path at once", "[plugin][store_chec
   REQUIRE_OK(WriteFileAtomically(f.In(kFirst, "bin/program"), "hi", 0755));
   for (const char* name : {"bin/program", "bin"}) Fixture::SetNixTime(f.In(kFirst, name));
   REQUIRE_OK(f.check->Check({f.layer}));
+}
+
+TEST_CASE("StoreCheck takes no store path for changed that comes and goes meanwhile",
+          "[plugin][store_check]") {
+  Fixture f;
+  REQUIRE_OK(WriteFileAtomically(f.In(kFirst, "bin/program"), "hi", 0755));  // not Nix's time
+  const std::string path = f.directory.Join("store/" + kFirst);
+  for (int i = 0; i < 100; ++i) {
+    f.Start();
+    REQUIRE_OK(f.check->Check({f.layer}));
+    REQUIRE(std::rename(path.c_str(), f.directory.Join("away").c_str()) == 0);
+    REQUIRE(std::rename(f.directory.Join("away").c_str(), path.c_str()) == 0);
+    f.check->Drain();
+    REQUIRE_OK(f.check->Check({f.layer}));
+  }
 }
 
 TEST_CASE("StoreCheck leaves a layer alone that it has just looked at", "[plugin][store_check]") {
