@@ -12,14 +12,15 @@
 #include <cstdio>
 #include <cstring>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
+#include "base/monotonic_clock.h"
 
 namespace stowage {
 namespace {
 
-constexpr int kTickMilliseconds = 200;
+constexpr absl::Duration kTick = absl::Milliseconds(200);
 constexpr absl::Duration kConnectInterval = absl::Milliseconds(150);
 constexpr absl::Duration kConnectionLasts = absl::Seconds(1);
 
@@ -67,7 +68,7 @@ void FetchClient::Wake() {
 void FetchClient::Want(uint64_t object) {
   {
     const absl::MutexLock lock(&mutex_);
-    wanted_.try_emplace(object, Wanted{absl::Now()});
+    wanted_.try_emplace(object, Wanted{MonotonicTime()});
   }
   Wake();
 }
@@ -75,23 +76,35 @@ void FetchClient::Want(uint64_t object) {
 void FetchClient::Forget(uint64_t object) {
   {
     const absl::MutexLock lock(&mutex_);
-    if (wanted_.erase(object) == 0) return;
-    forgotten_.push_back(object);
+    const auto found = wanted_.find(object);
+    if (found == wanted_.end()) return;
+    if (found->second.asked) forgotten_.insert(object);
+    wanted_.erase(found);
   }
   Wake();
 }
 
-int FetchClient::Patience() {
-  const absl::MutexLock lock(&mutex_);
-  return wanted_.empty() ? -1 : kTickMilliseconds;
+void FetchClient::Poll() {
+  bool idle;
+  {
+    const absl::MutexLock lock(&mutex_);
+    idle = wanted_.empty();
+  }
+  const absl::Duration left = std::clamp(next_tick_ - MonotonicTime(), absl::ZeroDuration(), kTick);
+  const int timeout_ms =
+      idle ? -1
+           : static_cast<int>(absl::ToInt64Milliseconds(absl::Ceil(left, absl::Milliseconds(1))));
+  const short events = full_ ? POLLIN | POLLOUT : POLLIN;
+  std::array<pollfd, 2> waiting = {{{wake_.get(), POLLIN, 0}, {connection_.get(), events, 0}}};
+  (void)::poll(waiting.data(), connection_ ? 2 : 1, timeout_ms);  // EINTR: we look again
+  if ((waiting[1].revents & ~POLLIN) != 0) full_ = false;
+  uint64_t ignored;
+  (void)!::read(wake_.get(), &ignored, sizeof ignored);  // EAGAIN: nobody has called
 }
 
 void FetchClient::Run() {
   while (true) {
-    std::array<pollfd, 2> waiting = {{{wake_.get(), POLLIN, 0}, {connection_.get(), POLLIN, 0}}};
-    (void)::poll(waiting.data(), connection_ ? 2 : 1, Patience());  // EINTR: we look again
-    uint64_t ignored;
-    (void)!::read(wake_.get(), &ignored, sizeof ignored);  // EAGAIN: nobody has called
+    Poll();
     bool idle;
     {
       const absl::MutexLock lock(&mutex_);
@@ -100,15 +113,18 @@ void FetchClient::Run() {
     }
     while (connection_ && ReadAnswer()) {
     }
-    if (!connection_ && !idle && absl::Now() >= next_connect_) Connect();
-    if (connection_) Ask();
+    const absl::Duration now = MonotonicTime();
+    if (!connection_ && !idle && now >= next_connect_) Connect();
+    if (connection_ && !full_) Ask();
+    if (idle || now < next_tick_) continue;
+    next_tick_ = now + kTick;
     if (!connection_) GiveUp();
-    if (!idle) options_.on_tick();
+    options_.on_tick();
   }
 }
 
 void FetchClient::Connect() {
-  const absl::Time now = absl::Now();
+  const absl::Duration now = MonotonicTime();
   next_connect_ = now + kConnectInterval;
   absl::StatusOr<UniqueFd> connection = ConnectTo(state_directory_.get());
   if (connection.ok()) {
@@ -122,8 +138,9 @@ void FetchClient::Connect() {
 
 void FetchClient::Disconnect(const std::string& reason) {
   connection_.Reset();
+  full_ = false;
   // A stowaged that ends every connection at once is as good as none.
-  const absl::Time now = absl::Now();
+  const absl::Duration now = MonotonicTime();
   away_since_ = now - connected_at_ > kConnectionLasts ? now : std::min(away_since_, now);
   why_away_ = reason;
   const absl::MutexLock lock(&mutex_);
@@ -137,19 +154,39 @@ void FetchClient::Ask() {
     const absl::MutexLock lock(&mutex_);
     for (const uint64_t object : forgotten_)
       messages.push_back({FetchMessage::Kind::kForget, object});
-    forgotten_.clear();
-    for (auto& [object, wanted] : wanted_) {
+    for (const auto& [object, wanted] : wanted_)
       if (!wanted.asked) messages.push_back({FetchMessage::Kind::kFetch, object});
-      wanted.asked = true;
-    }
   }
   for (const FetchMessage& message : messages) {
-    const std::string packet = EncodeFetchMessage(message);
-    if (::send(connection_.get(), packet.data(), packet.size(), MSG_NOSIGNAL) ==
-        static_cast<ssize_t>(packet.size()))
-      continue;
-    // EAGAIN too: a stowaged that reads nothing any longer is none; all is asked again.
-    return Disconnect(absl::StrCat("send to stowaged: ", std::strerror(errno)));
+    if (!Send(message)) return;
+    NoteSent(message);
+  }
+}
+
+bool FetchClient::Send(const FetchMessage& message) {
+  const std::string packet = EncodeFetchMessage(message);
+  if (::send(connection_.get(), packet.data(), packet.size(), MSG_NOSIGNAL) ==
+      static_cast<ssize_t>(packet.size()))
+    return true;
+  // The kernel holds some hundred packets that stowaged has not read yet. The rest follows.
+  full_ = errno == EAGAIN;
+  if (!full_ && errno != EINTR)
+    Disconnect(absl::StrCat("send to stowaged: ", std::strerror(errno)));
+  return false;
+}
+
+void FetchClient::NoteSent(const FetchMessage& message) {
+  const uint64_t object = message.object_number;
+  const absl::MutexLock lock(&mutex_);
+  if (message.kind == FetchMessage::Kind::kForget) {
+    forgotten_.erase(object);
+    return;
+  }
+  const auto found = wanted_.find(object);
+  if (found != wanted_.end()) {
+    found->second.asked = true;
+  } else {
+    forgotten_.insert(object);  // in this moment
   }
 }
 
@@ -185,7 +222,7 @@ void FetchClient::GiveUp() {
   {
     const absl::MutexLock lock(&mutex_);
     for (const auto& [object, wanted] : wanted_)
-      if (absl::Now() - std::max(wanted.since, away_since_) > options_.patience)
+      if (MonotonicTime() - std::max(wanted.since, away_since_) > options_.patience)
         given_up.push_back(object);
   }
   if (given_up.empty()) return;

@@ -5,10 +5,10 @@
 #include <memory>
 #include <thread>
 #include <utility>
-#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
@@ -28,7 +28,7 @@ class FetchClient {
     // Called on the client's own thread, once for each call of Want that no Forget followed.
     // error: 0, or EIO when the object cannot be had or stowaged was away too long.
     std::function<void(uint64_t object, int error)> on_answer;
-    // Called there about five times a second while something is wanted.
+    // Called there five times a second at most while something is wanted.
     std::function<void()> on_tick;
     LogFunction log;
   };
@@ -46,8 +46,8 @@ class FetchClient {
 
  private:
   struct Wanted {
-    absl::Time since;
-    bool asked = false;  // on the present connection
+    absl::Duration since;  // MonotonicTime
+    bool asked = false;    // on the present connection
   };
 
   FetchClient(UniqueFd state_directory, UniqueFd wake, Options options)
@@ -56,11 +56,15 @@ class FetchClient {
         options_(std::move(options)) {}
   void Run();
   void Wake();
-  // Milliseconds that poll(2) may wait; -1: for ever.
-  int Patience() ABSL_LOCKS_EXCLUDED(mutex_);
+  // Waits for something to do.
+  void Poll() ABSL_LOCKS_EXCLUDED(mutex_);
   void Connect();
   void Disconnect(const std::string& reason);
-  void Ask();
+  // Sends what stowaged has not been told yet, as much as it takes now.
+  void Ask() ABSL_LOCKS_EXCLUDED(mutex_);
+  // False: not taken.
+  bool Send(const FetchMessage& message);
+  void NoteSent(const FetchMessage& message) ABSL_LOCKS_EXCLUDED(mutex_);
   // False: nothing more is there to read.
   bool ReadAnswer();
   void Answer(uint64_t object, int error);
@@ -71,15 +75,19 @@ class FetchClient {
   const Options options_;
   // Of the client's thread:
   UniqueFd connection_;
-  absl::Time next_connect_ = absl::InfinitePast();
-  absl::Time connected_at_ = absl::InfinitePast();
-  absl::Time away_since_ = absl::InfiniteFuture();  // means something while there is no connection
+  bool full_ = false;  // the connection takes nothing more at this time
+  // MonotonicTime, as all others:
+  absl::Duration next_tick_ = -absl::InfiniteDuration();
+  absl::Duration next_connect_ = -absl::InfiniteDuration();
+  absl::Duration connected_at_ = -absl::InfiniteDuration();
+  absl::Duration away_since_ = absl::InfiniteDuration();  // meant while there is no connection
   std::string why_away_;
 
   absl::Mutex mutex_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   absl::flat_hash_map<uint64_t, Wanted> wanted_ ABSL_GUARDED_BY(mutex_);
-  std::vector<uint64_t> forgotten_ ABSL_GUARDED_BY(mutex_);
+  // Was asked for on the present connection, which has not been told yet that nobody waits.
+  absl::flat_hash_set<uint64_t> forgotten_ ABSL_GUARDED_BY(mutex_);
   std::thread thread_;
 };
 

@@ -17,6 +17,9 @@ constexpr size_t kInitInBytes = offsetof(fuse_init_in, flags) + sizeof(fuse_init
 // the headers of older kernels.
 constexpr uint32_t kAllowIdMap = uint32_t{1} << (40 - 32);
 
+// FUSE_HAS_RESEND of protocol 7.40, bit 39.
+constexpr uint32_t kHasResend = uint32_t{1} << (39 - 32);
+
 // max_stack_depth of protocol 7.40: the word behind flags2.
 constexpr size_t kStackDepthPlace = offsetof(fuse_init_out, flags2) + sizeof(fuse_init_out::flags2);
 
@@ -40,6 +43,10 @@ bool IsInitRequest(absl::string_view request) {
 
 bool OffersPassthrough(absl::string_view init_request) {
   return IsInitRequest(init_request) && (ReadInit(init_request).flags2 & kInitPassthrough) != 0;
+}
+
+bool OffersResend(absl::string_view init_request) {
+  return IsInitRequest(init_request) && (ReadInit(init_request).flags2 & kHasResend) != 0;
 }
 
 void CompleteInitReply(absl::string_view init_request, DataMode data_mode, void* init_out,

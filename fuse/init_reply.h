@@ -26,6 +26,9 @@ void CompleteInitReply(absl::string_view init_request, DataMode data_mode, void*
 // Whether the kernel that sent this FUSE_INIT can pass files through.
 bool OffersPassthrough(absl::string_view init_request);
 
+// Whether that kernel sends requests again when it is told to (FUSE_NOTIFY_RESEND, Linux 6.9).
+bool OffersResend(absl::string_view init_request);
+
 // Whether these bytes are a whole FUSE_INIT request.
 bool IsInitRequest(absl::string_view request);
 

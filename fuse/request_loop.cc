@@ -49,8 +49,7 @@ absl::StatusOr<std::unique_ptr<RequestLoop>> RequestLoop::Start(LibfuseSession* 
   RequestLoop* const loop = owned.get();
   loop->SortSlots();
   const auto threads = static_cast<size_t>(loop->options_.threads);
-  loop->running_ = loop->options_.threads;
-  loop->replaying_ = loop->options_.threads + 1;
+  loop->running_ = loop->replaying_ = loop->options_.threads + 1;
   for (size_t i = 0; i < threads; ++i) {
     loop->threads_.emplace_back([loop, i, threads] {
       loop->RunThread([&] {
@@ -60,10 +59,6 @@ absl::StatusOr<std::unique_ptr<RequestLoop>> RequestLoop::Start(LibfuseSession* 
         loop->Replay(share);
         loop->ServeUntilEnd();
       });
-      if (--loop->running_ > 0) return;
-      const uint64_t one = 1;
-      // Cannot fail: the counter is far from full.
-      (void)!::write(loop->ended_fd_.get(), &one, sizeof one);
     });
   }
   loop->threads_.emplace_back([loop] { loop->RunThread([&] { loop->Replay(loop->suspects_); }); });
@@ -96,11 +91,12 @@ void RequestLoop::GiveBack(const RequestSlot& slot) {
 
 thread_local RequestLoop::Served* RequestLoop::served_ = nullptr;
 
-KeptRequest RequestLoop::KeepServedRequest() {
-  if (served_ == nullptr) return KeptRequest();
+std::optional<KeptRequest> RequestLoop::KeepServedRequest() {
+  if (served_ == nullptr) return std::nullopt;
   RequestLoop& loop = *served_->loop;
   if (++loop.kept_ > static_cast<int>(kSessionSlots) - loop.options_.threads) {
     --loop.kept_;
+    if (!loop.options_.resend) return std::nullopt;
     return KeptRequest();
   }
   served_->kept = true;
@@ -133,6 +129,10 @@ void RequestLoop::RunThread(absl::FunctionRef<void()> body) noexcept {
   } catch (...) {
     options_.log(LogLevel::kError, "serving_thread_ended error=\"out of memory\"");
   }
+  if (--running_ > 0) return;
+  const uint64_t one = 1;
+  // Cannot fail: the counter is far from full.
+  (void)!::write(ended_fd_.get(), &one, sizeof one);
 }
 
 void RequestLoop::Replay(absl::Span<const RequestSlot> slots) {

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -31,6 +32,8 @@ class RequestLoop {
 
   struct Options {
     int threads = 1;  // 1 to kMaxThreads
+    // Whether the next worker gets from the kernel what has no slot (FUSE_NOTIFY_RESEND).
+    bool resend = false;
     // Called once, by some thread, when all those are answered.
     std::function<void()> on_replayed;
     LogFunction log;
@@ -49,9 +52,9 @@ class RequestLoop {
   int ended_fd() const { return ended_fd_.get(); }
 
   // For the handler of a request, on its thread: the request will be answered later. It keeps its
-  // slot, unless too few would be left for the threads: then the next worker gets it only from a
-  // kernel that sends requests again (FUSE_NOTIFY_RESEND).
-  static KeptRequest KeepServedRequest();
+  // slot, unless too few would be left for the threads: then the kernel sends it to the next
+  // worker. Nothing if the kernel does not: the request would be lost with this worker.
+  static std::optional<KeptRequest> KeepServedRequest();
 
  private:
   friend class KeptRequest;
@@ -87,7 +90,7 @@ class RequestLoop {
   std::vector<RequestSlot> left_;      // requests of earlier workers, tried once
   std::vector<RequestSlot> suspects_;  // tried more often; least first
   std::atomic<int> kept_ = 0;          // slots of requests that are answered later
-  std::atomic<int> running_ = 0;       // serving threads
+  std::atomic<int> running_ = 0;       // threads
   std::atomic<int> replaying_ = 0;     // threads that still replay
   std::atomic<int> replayed_ = 0;      // requests
   std::vector<std::jthread> threads_;  // last: joined before anything else goes

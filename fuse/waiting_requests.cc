@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -9,8 +10,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
-#include "absl/time/clock.h"
 #include "base/file.h"
+#include "base/monotonic_clock.h"
 #include "base/status_macros.h"
 #include "fuse/request_loop.h"
 
@@ -18,6 +19,7 @@ namespace stowage {
 namespace {
 
 constexpr size_t kServingThreads = 4;
+constexpr absl::Duration kLogInterval = absl::Minutes(1);
 constexpr uint64_t kSigkillBit = uint64_t{1} << (9 - 1);
 
 // Whether a thread is about to die; it cannot before its request is answered. FUSE_INTERRUPT would
@@ -65,13 +67,31 @@ WaitingRequests::~WaitingRequests() {
 }
 
 void WaitingRequests::Add(uint64_t object, FuseReply& reply, Serve serve) {
+  std::optional<KeptRequest> kept = RequestLoop::KeepServedRequest();
+  if (!kept) return TurnAway(object, reply);
   const fuse_req_t request = reply.request();
-  Waiting waiting = {request, std::move(serve), fuse_req_ctx(request)->pid, absl::Now(),
-                     RequestLoop::KeepServedRequest()};
+  Waiting waiting = {request, std::move(serve), fuse_req_ctx(request)->pid, MonotonicTime(),
+                     *std::move(kept)};
   const absl::MutexLock lock(&mutex_);
   client_->Want(object);  // its answer waits for the lock
   waiting_[object].push_back(std::move(waiting));
   (void)reply.Release();  // ours from here on, where nothing can throw any longer
+}
+
+void WaitingRequests::TurnAway(uint64_t object, FuseReply& reply) {
+  reply.Error(EIO);
+  {
+    const absl::MutexLock lock(&mutex_);
+    const absl::Duration now = MonotonicTime();
+    if (now < next_log_) return;
+    next_log_ = now + kLogInterval;
+  }
+  options_.log(LogLevel::kError,
+               absl::StrCat("reader_turned_away object=", object,
+                            " error=\"others wait for store paths with all of the ", kSessionSlots,
+                            " request slots that outlive this process, and without "
+                            "FUSE_NOTIFY_RESEND (Linux 6.9) only those do; the reader got EIO and "
+                            "may look again\""));
 }
 
 void WaitingRequests::ObjectAnswered(uint64_t object, int error) {
@@ -115,6 +135,7 @@ absl::flat_hash_set<pid_t> WaitingRequests::DyingCallers() {
 
 void WaitingRequests::EndOverdue() {
   const absl::flat_hash_set<pid_t> dying = DyingCallers();
+  const absl::Duration now = MonotonicTime();
   std::vector<std::pair<Waiting, int>> ended;
   {
     const absl::MutexLock lock(&mutex_);
@@ -123,7 +144,7 @@ void WaitingRequests::EndOverdue() {
       std::vector<Waiting> left;
       for (Waiting& waiting : requests) {
         const bool killed = dying.contains(waiting.caller);
-        const bool overdue = absl::Now() - waiting.since > options_.patience;
+        const bool overdue = now - waiting.since > options_.patience;
         if (killed || overdue) {
           ended.emplace_back(std::move(waiting), killed ? EINTR : EIO);
         } else {

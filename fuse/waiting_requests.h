@@ -45,6 +45,7 @@ class WaitingRequests {
   WaitingRequests& operator=(const WaitingRequests&) = delete;
 
   // Called by a request's handler on its thread: takes the request over until `object` is there.
+  // One that would be lost with this worker is answered EIO.
   void Add(uint64_t object, FuseReply& reply, Serve serve) ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
@@ -52,11 +53,12 @@ class WaitingRequests {
     fuse_req_t request;
     Serve serve;
     pid_t caller;
-    absl::Time since;
+    absl::Duration since;  // MonotonicTime
     KeptRequest kept;
   };
 
   explicit WaitingRequests(Options options) : options_(std::move(options)) {}
+  void TurnAway(uint64_t object, FuseReply& reply) ABSL_LOCKS_EXCLUDED(mutex_);
   void ObjectAnswered(uint64_t object, int error) ABSL_LOCKS_EXCLUDED(mutex_);
   // Ends requests whose callers were killed or that have waited too long.
   void EndOverdue() ABSL_LOCKS_EXCLUDED(mutex_);
@@ -65,6 +67,7 @@ class WaitingRequests {
   const Options options_;
   absl::Mutex mutex_;  // before the client's
   absl::flat_hash_map<uint64_t, std::vector<Waiting>> waiting_ ABSL_GUARDED_BY(mutex_);
+  absl::Duration next_log_ ABSL_GUARDED_BY(mutex_) = -absl::InfiniteDuration();  // of TurnAway
   std::unique_ptr<ThreadPool> pool_;
   std::unique_ptr<FetchClient> client_;  // last: its thread uses what is above
 };

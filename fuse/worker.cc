@@ -23,6 +23,7 @@
 #include "fuse/file_system.h"
 #include "fuse/fuse_operations.h"
 #include "fuse/index_directory.h"
+#include "fuse/init_reply.h"
 #include "fuse/keeper_watch.h"
 #include "fuse/libfuse_session.h"
 #include "fuse/removed_objects.h"
@@ -50,7 +51,7 @@ size_t OpenFilesBudget() {
 }
 
 // Has the kernel send again what it still waits for. Normally that is nothing, as the slots have
-// been replayed; kernels before 6.9 refuse it and do without.
+// been replayed.
 void ResendRequests(int fuse_fd, const LogFunction& log) {
   fuse_out_header notification{};
   notification.len = sizeof notification;
@@ -146,9 +147,11 @@ absl::Status RunWorker(const ServerOptions& options, ServerDescriptors descripto
   ready_fd.Reset();
   RequestLoop::Options loop_options;
   loop_options.threads = options.threads;
+  const bool resend = options.resend && OffersResend(saved.init_request());
+  loop_options.resend = resend;
   loop_options.log = log;
   loop_options.on_replayed = [&] {
-    if (options.resend) ResendRequests(session->fd(), log);
+    if (resend) ResendRequests(session->fd(), log);
   };
   STOWAGE_ASSIGN_OR_RETURN(const std::unique_ptr<RequestLoop> loop,
                            RequestLoop::Start(session.get(), &slots, std::move(loop_options)));

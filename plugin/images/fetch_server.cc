@@ -25,6 +25,8 @@ namespace {
 constexpr int kBacklog = 16;
 // Workers of one mount follow each other, so there is one and the one before.
 constexpr size_t kMaxConnections = 64;
+// Answers for one that reads none of them; the kernel holds some hundred more.
+constexpr size_t kMaxUnsent = 100000;
 constexpr absl::Duration kAcceptRetry = absl::Milliseconds(100);
 
 absl::StatusOr<UniqueFd> Listen(const std::string& state_directory) {
@@ -80,7 +82,8 @@ void FetchServer::Run() {
     std::vector<pollfd> waiting = {{answers_->wake.get(), POLLIN, 0}, {listener_.get(), POLLIN, 0}};
     std::vector<uint64_t> numbers;
     for (const auto& [number, connection] : connections_) {
-      waiting.push_back({connection.fd.get(), POLLIN, 0});
+      const short events = connection.unsent.empty() ? POLLIN : POLLIN | POLLOUT;
+      waiting.push_back({connection.fd.get(), events, 0});
       numbers.push_back(number);
     }
     (void)::poll(waiting.data(), waiting.size(), -1);  // EINTR: nothing is set, and we look again
@@ -92,11 +95,11 @@ void FetchServer::Run() {
       if (answers_->stopping) return;
       answers.swap(answers_->answers);
     }
-    SendAnswers(std::move(answers));
+    for (const Answer& answer : answers) Queue(answer);
     for (size_t i = 0; i < numbers.size(); ++i) {
-      const auto found = connections_.find(numbers[i]);
-      if (waiting[i + 2].revents == 0 || found == connections_.end()) continue;
-      if (!Read(numbers[i], found->second)) Close(numbers[i]);
+      Connection& connection = connections_[numbers[i]];
+      const bool readable = (waiting[i + 2].revents & ~POLLOUT) != 0;
+      if (!Send(connection) || (readable && !Read(numbers[i], connection))) Close(numbers[i]);
     }
     if (waiting[1].revents != 0) Accept();
   }
@@ -146,19 +149,24 @@ bool FetchServer::Handle(uint64_t number, Connection& connection, absl::string_v
   return true;
 }
 
-void FetchServer::SendAnswers(std::vector<Answer> answers) {
-  for (const Answer& answer : answers) {
-    const auto found = connections_.find(answer.connection);
-    if (found == connections_.end()) continue;
-    // Forgotten meanwhile: nobody waits for it.
-    if (found->second.tickets.erase(answer.object) == 0) continue;
-    const std::string packet = EncodeFetchMessage(
-        {answer.fetched ? FetchMessage::Kind::kFetched : FetchMessage::Kind::kFailed,
-         answer.object});
-    // Whoever does not read its answers is cut off, and asks again when it lives.
-    if (::send(found->second.fd.get(), packet.data(), packet.size(), MSG_NOSIGNAL) < 0)
-      Close(answer.connection);
+void FetchServer::Queue(const Answer& answer) {
+  const auto found = connections_.find(answer.connection);
+  if (found == connections_.end()) return;
+  // Forgotten meanwhile: nobody waits for it.
+  if (found->second.tickets.erase(answer.object) == 0) return;
+  found->second.unsent.push_back(
+      {answer.fetched ? FetchMessage::Kind::kFetched : FetchMessage::Kind::kFailed, answer.object});
+}
+
+bool FetchServer::Send(Connection& connection) {
+  while (!connection.unsent.empty()) {
+    const std::string packet = EncodeFetchMessage(connection.unsent.front());
+    if (::send(connection.fd.get(), packet.data(), packet.size(), MSG_NOSIGNAL) < 0)
+      // Whoever never reads its answers is cut off, and asks again when it lives.
+      return errno == EAGAIN && connection.unsent.size() <= kMaxUnsent;
+    connection.unsent.pop_front();
   }
+  return true;
 }
 
 void FetchServer::Close(uint64_t number) {

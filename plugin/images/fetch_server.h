@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <string>
 #include <thread>
@@ -34,6 +35,7 @@ class FetchServer {
   struct Connection {
     UniqueFd fd;
     absl::flat_hash_map<uint64_t, uint64_t> tickets;  // by object, of what was asked for
+    std::deque<FetchMessage> unsent;                  // answers that the socket does not take yet
   };
   struct Answer {
     uint64_t connection;
@@ -56,7 +58,9 @@ class FetchServer {
   // False: the connection has ended.
   bool Read(uint64_t number, Connection& connection);
   bool Handle(uint64_t number, Connection& connection, absl::string_view packet);
-  void SendAnswers(std::vector<Answer> answers);
+  void Queue(const Answer& answer);
+  // As many answers as the socket takes now. False: the connection has ended.
+  static bool Send(Connection& connection);
   void Close(uint64_t number);
 
   const UniqueFd listener_;

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <string>
 #include <utility>
@@ -86,6 +87,27 @@ TEST_CASE_METHOD(Fixture, "FetchClient asks the next stowaged for what the last 
   CHECK(second.Read() == FetchMessage{Kind::kFetch, 7});
   second.Send(EncodeFetchMessage({Kind::kFetched, 7}));
   CHECK(Await(1) == Answers{{7, 0}});
+}
+
+TEST_CASE_METHOD(Fixture, "FetchClient asks for more than the socket takes at a time",
+                 "[fuse][fetch_client]") {
+  constexpr uint64_t kCount = 1500;
+  FakeStowaged stowaged(directory.path());
+  const auto client = Start(absl::Minutes(1));
+  for (uint64_t object = 1; object <= kCount; ++object) client->Want(object);
+  stowaged.Accept();
+  std::vector<uint64_t> asked;
+  for (uint64_t i = 0; i < kCount; ++i) asked.push_back(stowaged.Read().object_number);
+  for (const uint64_t object : asked) stowaged.Send(EncodeFetchMessage({Kind::kFetched, object}));
+  CHECK(Await(kCount).size() == kCount);
+  std::sort(asked.begin(), asked.end());
+  CHECK(std::adjacent_find(asked.begin(), asked.end()) == asked.end());
+  // As many that nobody wants any longer are in no one's way.
+  for (uint64_t object = 1; object <= kCount; ++object) client->Want(object);
+  for (uint64_t object = 1; object <= kCount; ++object) client->Forget(object);
+  client->Want(kCount + 1);
+  while (stowaged.Read().object_number != kCount + 1) {
+  }
 }
 
 TEST_CASE_METHOD(Fixture, "FetchClient tells stowaged what nobody wants any longer",

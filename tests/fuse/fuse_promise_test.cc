@@ -49,7 +49,7 @@ struct PromisedStore {
   StoreTree store;
   std::unique_ptr<FuseServer> server;
 
-  explicit PromisedStore(uint64_t count = 1) {
+  explicit PromisedStore(uint64_t count = 1, const std::vector<std::string>& arguments = {}) {
     store.File("aaa-there/file", "there");
     store.Index("aaa-there", 1);
     REQUIRE_OK(MakeDirectories(store.state() + "/promises"));
@@ -60,7 +60,8 @@ struct PromisedStore {
     }
     store.View(1, slots);
     FuseServerOptions options;
-    options.arguments = {absl::StrCat("--stowaged-patience=", kPatienceSeconds)};
+    options.arguments = arguments;
+    options.arguments.push_back(absl::StrCat("--stowaged-patience=", kPatienceSeconds));
     server =
         std::make_unique<FuseServer>(store.state(), store.store(), store.root() + "/fs", options);
   }
@@ -163,6 +164,36 @@ TEST_CASE("readers wait through the death of workers and of stowaged", "[integra
   KeepAll(promised, *stowaged, kCount);
   CHECK(Eventually([&] { return readers.done() == kCount; }));
   CHECK(readers.right() == kCount);
+}
+
+TEST_CASE("without FUSE_NOTIFY_RESEND a reader without a slot is turned away, the others are kept",
+          "[integration][fuse]") {
+  constexpr uint64_t kThreads = 8;
+  constexpr uint64_t kWaiting = kSessionSlots - kThreads;
+  constexpr uint64_t kTurnedAway = 50;
+  PromisedStore promised(kWaiting + kTurnedAway,
+                         {"--no-resend", absl::StrCat("--threads=", kThreads)});
+  FakeStowaged stowaged(promised.store.state());
+  Readers readers(promised, kWaiting + kTurnedAway);
+  stowaged.Accept();
+  std::set<uint64_t> asked;
+  for (uint64_t i = 0; i < kWaiting; ++i) asked.insert(stowaged.Read().object_number);
+  CHECK(asked.size() == kWaiting);
+  CHECK(Eventually([&] { return readers.done() == kTurnedAway; }));
+  CHECK(readers.right() == 0);
+  const std::string log = promised.server->Log();
+  const size_t logged = log.find("reader_turned_away object=");
+  REQUIRE(logged != std::string::npos);
+  CHECK(log.find("reader_turned_away", logged + 1) == std::string::npos);
+  REQUIRE(::kill(promised.server->Worker(), SIGKILL) == 0);
+  stowaged.Accept();
+  std::set<uint64_t> asked_again;
+  for (uint64_t i = 0; i < kWaiting; ++i) asked_again.insert(stowaged.Read().object_number);
+  CHECK(asked_again == asked);
+  CHECK(promised.ReadsWhatIsThere());
+  KeepAll(promised, stowaged, kWaiting + kTurnedAway);
+  CHECK(Eventually([&] { return readers.done() == kWaiting + kTurnedAway; }));
+  CHECK(readers.right() == kWaiting);
 }
 
 TEST_CASE("what cannot be had is EIO, and asked for again", "[integration][fuse]") {

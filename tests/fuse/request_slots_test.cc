@@ -13,6 +13,7 @@
 #include <cstring>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -82,7 +83,7 @@ TEST_CASE("a slot with an impossible length holds nothing", "[fuse][request_slot
 // Requests whose handlers have returned without an answer.
 struct Unanswered {
   fuse_req_t request;
-  KeptRequest kept;
+  std::optional<KeptRequest> kept;
 };
 std::vector<Unanswered> unanswered;
 
@@ -131,6 +132,7 @@ class FakeKernel {
       int threads, const std::function<void()>& meanwhile = [] {}) {
     RequestLoop::Options options;
     options.threads = threads;
+    options.resend = resend;
     options.log = [this](LogLevel, absl::string_view line) { log.emplace_back(line); };
     options.on_replayed = [this] { ::shutdown(kernel_.get(), SHUT_WR); };
     auto loop = RequestLoop::Start(session_.get(), slots_.get(), std::move(options));
@@ -151,6 +153,7 @@ class FakeKernel {
     return {header.unique, header.error};
   }
 
+  bool resend = false;
   std::vector<std::string> log;
 
  private:
@@ -229,6 +232,7 @@ TEST_CASE("requests that are answered later keep their slots and no thread",
           "[fuse][request_slots]") {
   constexpr size_t kRequests = kSessionSlots + 50;
   FakeKernel kernel;
+  kernel.resend = GENERATE(false, true);
   for (size_t i = 0; i < kRequests; ++i) kernel.Ask(Request(100 + i, FUSE_READLINK, ""));
   kernel.Ask(GetAttr(7));
   const auto occupied = [&kernel] {
@@ -240,7 +244,10 @@ TEST_CASE("requests that are answered later keep their slots and no thread",
   kernel.Run(1, [&] {
     CHECK(kernel.Reply() == FakeKernel::Answer{7, -ENOTCONN});
     REQUIRE(unanswered.size() == kRequests);
-    // All but the thread's own are for them; the others are the kernel's to remember.
+    // All but the thread's own are for them; the others are the kernel's to remember, if it does.
+    CHECK(std::count_if(unanswered.begin(), unanswered.end(), [](const Unanswered& waiting) {
+            return waiting.kept.has_value();
+          }) == static_cast<ptrdiff_t>(kernel.resend ? kRequests : kSessionSlots - 1));
     const std::vector<RequestSlot> slots = occupied();
     CHECK(slots.size() >= kSessionSlots - 1);
     CHECK(std::count_if(slots.begin(), slots.end(), [](const RequestSlot& slot) {
