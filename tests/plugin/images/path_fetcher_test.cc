@@ -211,7 +211,7 @@ TEST_CASE_METHOD(Fixture, "PathFetcher shows no path with another narHash than r
 TEST_CASE_METHOD(Fixture, "PathFetcher gives up a call of Nix that takes too long",
                  "[plugin][path_fetcher]") {
   fetcher.reset();
-  Start(absl::Milliseconds(100));
+  Start(absl::Seconds(2));
   Hold(0);
   CHECK_FALSE(Want(0).get());
   CHECK(catalog->views().promises().Contains(objects[0]));
@@ -221,7 +221,7 @@ TEST_CASE_METHOD(Fixture, "PathFetcher gives up a call of Nix that takes too lon
 TEST_CASE_METHOD(Fixture, "PathFetcher fetches what shared a call with a path that takes too long",
                  "[plugin][path_fetcher]") {
   fetcher.reset();
-  Start(absl::Milliseconds(300));
+  Start(absl::Seconds(2));
   std::vector<std::future<bool>> occupying;
   for (const size_t path : {0, 1, 2}) {
     Hold(path);
