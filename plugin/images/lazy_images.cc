@@ -14,21 +14,13 @@
 #include "base/file.h"
 #include "base/status_macros.h"
 #include "nix/valid_paths.h"
+#include "plugin/images/object_paths.h"
 #include "plugin/images/profile_record.h"
 
 namespace stowage {
 namespace {
 
 using nlohmann::json;
-
-absl::StatusOr<std::vector<StorePath>> PathsOf(const std::vector<ObjectRecord>& objects) {
-  std::vector<StorePath> paths;
-  for (const ObjectRecord& object : objects) {
-    STOWAGE_ASSIGN_OR_RETURN(StorePath path, StorePath::FromBaseName(object.base_name));
-    paths.push_back(std::move(path));
-  }
-  return paths;
-}
 
 // Each path by itself: as long as what refers to it is not valid, its root protects nothing else.
 absl::Status RootEveryPath(LayerCatalog& catalog, const LayerRecord& layer) {

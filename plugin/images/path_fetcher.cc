@@ -8,6 +8,7 @@
 #include "base/status_macros.h"
 #include "nix/path_fetch.h"
 #include "nix/store_path.h"
+#include "plugin/images/object_paths.h"
 
 namespace stowage {
 namespace {
@@ -25,15 +26,6 @@ constexpr absl::Duration kFailureLasts = absl::Seconds(2);
 constexpr absl::Duration kFirstRetry = absl::Seconds(15);  // in the background; doubles
 constexpr absl::Duration kLastRetry = absl::Minutes(30);
 constexpr absl::Duration kBackgroundInterval = absl::Seconds(1);
-
-absl::StatusOr<std::vector<StorePath>> PathsOf(const std::vector<ObjectRecord>& objects) {
-  std::vector<StorePath> paths;
-  for (const ObjectRecord& object : objects) {
-    STOWAGE_ASSIGN_OR_RETURN(StorePath path, StorePath::FromBaseName(object.base_name));
-    paths.push_back(std::move(path));
-  }
-  return paths;
-}
 
 std::string StorePathOf(const ObjectRecord& object) {
   return absl::StrCat(kStoreDirectory, "/", object.base_name);
