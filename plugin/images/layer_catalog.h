@@ -47,6 +47,7 @@ class LayerCatalog : public RemoteLayers {
   ViewDrivers& drivers() { return *drivers_; }
   StoreCheck& store_check() { return store_check_; }
   GcRoots& gc_roots() { return gc_roots_; }
+  const std::string& store_directory() const { return options_.store_directory; }
   std::string ProfileDirectory(const LayerRecord& profile) const;
   // Makes the directory again if it has gone. Errors: NotFound if it was not recorded.
   absl::Status RestoreProfile(const LayerRecord& profile) const;

@@ -159,6 +159,14 @@ absl::StatusOr<std::vector<ObjectRecord>> LayerTable::Objects(absl::Span<const i
 }
 
 absl::StatusOr<ObjectRecord> LayerTable::HeldObject(int64_t number) {
+  STOWAGE_ASSIGN_OR_RETURN(std::vector<ObjectRecord> objects, HeldObjects({number}));
+  if (objects.empty())
+    return absl::NotFoundError(absl::StrCat("no image that is held here has object ", number));
+  return std::move(objects.front());
+}
+
+absl::StatusOr<std::vector<ObjectRecord>> LayerTable::HeldObjects(
+    absl::Span<const int64_t> numbers) {
   const absl::MutexLock lock(&mutex_);
   STOWAGE_ASSIGN_OR_RETURN(
       SqliteStatement query,
@@ -166,11 +174,16 @@ absl::StatusOr<ObjectRecord> LayerTable::HeldObject(int64_t number) {
           "SELECT base_name,nar_hash FROM objects WHERE number=?1 AND EXISTS(SELECT 1 "
           "FROM layer_objects JOIN layers ON id=layer_id WHERE object_number=?1 AND "
           "rooted=1)"));
-  STOWAGE_ASSIGN_OR_RETURN(const bool found, query.Bind(1, number).Step());
-  if (!found)
-    return absl::NotFoundError(absl::StrCat("no image that is held here has object ", number));
-  STOWAGE_ASSIGN_OR_RETURN(const Digest nar_hash, Digest::Parse(query.ColumnText(1)));
-  return ObjectRecord{number, query.ColumnText(0), nar_hash};
+  std::vector<ObjectRecord> objects;
+  for (const int64_t number : numbers) {
+    STOWAGE_ASSIGN_OR_RETURN(const bool found, query.Bind(1, number).Step());
+    if (found) {
+      STOWAGE_ASSIGN_OR_RETURN(const Digest nar_hash, Digest::Parse(query.ColumnText(1)));
+      objects.push_back({number, query.ColumnText(0), nar_hash});
+    }
+    query.Reset();
+  }
+  return objects;
 }
 
 absl::Status LayerTable::RecordChains(absl::Span<const Digest> chain_ids,

@@ -55,6 +55,8 @@ class LayerTable {
 
   // One store path, if a layer with roots has it. Errors: NotFound.
   absl::StatusOr<ObjectRecord> HeldObject(int64_t number);
+  // Those of the store paths that a layer with roots has.
+  absl::StatusOr<std::vector<ObjectRecord>> HeldObjects(absl::Span<const int64_t> numbers);
 
   // Registers the chain IDs of an image: chain_ids[i] stands for layers[0..i].
   absl::Status RecordChains(absl::Span<const Digest> chain_ids, absl::Span<const int64_t> layers);

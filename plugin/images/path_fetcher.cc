@@ -1,5 +1,7 @@
 #include "plugin/images/path_fetcher.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <optional>
 
@@ -268,19 +270,27 @@ absl::Status PathFetcher::Keep(const ObjectRecord& object, const Digest& nar_has
   return catalog_.views().KeepPromise(object);
 }
 
-// What a fetched path refers to has come with it.
+// What a fetched path refers to has come with it. Nix is asked about those only that are in the
+// store directory: one lstat(2) for each promise, where its database is ten times as much.
 void PathFetcher::KeepWhatCameAlong() {
-  std::vector<ObjectRecord> candidates;
-  for (const int64_t number : catalog_.views().promises().All()) {
-    {
-      const absl::MutexLock lock(&mutex_);
-      if (stopping_) return;
-      if (fetches_.contains(number) || failed_.contains(number)) continue;
-    }
-    auto object = catalog_.table().HeldObject(number);
-    if (object.ok()) candidates.push_back(*std::move(object));
+  std::vector<int64_t> numbers = catalog_.views().promises().All();
+  {
+    const absl::MutexLock lock(&mutex_);
+    if (stopping_) return;
+    const auto known = [this](int64_t number) ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
+      return fetches_.contains(number) || failed_.contains(number);
+    };
+    numbers.erase(std::remove_if(numbers.begin(), numbers.end(), known), numbers.end());
   }
-  KeepValid(candidates);
+  auto objects = catalog_.table().HeldObjects(numbers);
+  if (!objects.ok()) return;
+  const auto absent = [this](const ObjectRecord& object) {
+    struct stat status;
+    const std::string path = absl::StrCat(catalog_.store_directory(), "/", object.base_name);
+    return ::lstat(path.c_str(), &status) != 0;
+  };
+  objects->erase(std::remove_if(objects->begin(), objects->end(), absent), objects->end());
+  KeepValid(*objects);
 }
 
 void PathFetcher::Finish(int64_t object, const std::string& store_path,

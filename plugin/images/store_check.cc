@@ -1,7 +1,6 @@
 #include "plugin/images/store_check.h"
 
 #include <fts.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -28,10 +27,10 @@ constexpr time_t kNixTime = 1;  // Nix: libstore, canonicaliseTimestampAndPermis
 constexpr absl::Duration kShortestRest = absl::Seconds(10);
 constexpr int kRestPerLook = 100;
 
-// Neither of the two is worth an error: without them it is an ordinary thread.
-void BecomeIdle() {
+// The disk is everybody else's first; not worth an error. The CPU is shared evenly, since this
+// thread takes locks that Prepare waits for, and it rests for most of the time anyway.
+void LeaveDiskToOthers() {
   constexpr int kThisThread = 0, kWhoProcess = 1, kClassIdle = 3 << 13;  // ioprio_set(2)
-  ::setpriority(PRIO_PROCESS, kThisThread, 19);
   ::syscall(SYS_ioprio_set, kWhoProcess, kThisThread, kClassIdle);
 }
 
@@ -89,13 +88,8 @@ StoreCheck::~StoreCheck() {
   thread_.join();
 }
 
-bool StoreCheck::Stopping() {
-  const absl::MutexLock lock(&mutex_);
-  return stopping_;
-}
-
 void StoreCheck::Run() {
-  BecomeIdle();
+  LeaveDiskToOthers();
   while (true) {
     mutex_.Lock();
     looking_ = false;
@@ -121,7 +115,7 @@ absl::StatusOr<StoreCheck::Times> StoreCheck::LookAtTimes(const LayerRecord& lay
         ::fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR | FTS_XDEV, nullptr));
     if (tree == nullptr) return absl::ErrnoToStatus(errno, absl::StrCat("read ", path));
     while (const FTSENT* entry = ::fts_read(tree.get())) {
-      if (Stopping()) return absl::CancelledError("stopping");
+      if (stopping_) return absl::CancelledError("stopping");
       if (entry->fts_info == FTS_DP) continue;
       const bool readable = entry->fts_info != FTS_NS && entry->fts_info != FTS_DNR;
       if (!readable && entry->fts_level == FTS_ROOTLEVEL && entry->fts_errno == ENOENT) continue;
@@ -141,7 +135,7 @@ absl::StatusOr<StoreCheck::Times> StoreCheck::LookAtTimes(const LayerRecord& lay
 }
 
 absl::StatusOr<std::string> StoreCheck::Compare(const LayerRecord& layer, const Times& times) {
-  const std::function<bool()> stopping = [this] { return Stopping(); };
+  const std::function<bool()> stopping = [this] { return stopping_.load(); };
   STOWAGE_ASSIGN_OR_RETURN(const LayerArchive archive,
                            LayerArchive::ForStorePaths(store_directory_, times.base_names));
   StoppableSink sink(stopping);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -24,8 +25,8 @@ namespace stowage {
 //
 // Nix sets every mtime in the store to 1, and whoever writes, adds or removes something there
 // afterwards leaves another one. So a look is one lstat(2) per entry, done by a thread of this
-// object's own at idle priority; only a layer with another mtime in it is hashed and compared with
-// its diff_id. Thread-safe.
+// object's own, which leaves the disk to others; only a layer with another mtime in it is hashed
+// and compared with its diff_id. Thread-safe.
 class StoreCheck {
  public:
   // table: borrowed. warn: told once about each layer that is found changed, one line.
@@ -65,7 +66,6 @@ class StoreCheck {
   // What is changed in the layer, or "".
   absl::StatusOr<std::string> Compare(const LayerRecord& layer, const Times& times);
   void Look(const LayerRecord& layer);
-  bool Stopping();
 
   const std::string store_directory_;
   LayerTable* const table_;
@@ -74,8 +74,8 @@ class StoreCheck {
   absl::flat_hash_map<int64_t, Known> known_ ABSL_GUARDED_BY(mutex_);  // by layer ID
   std::deque<LayerRecord> queue_ ABSL_GUARDED_BY(mutex_);
   bool looking_ ABSL_GUARDED_BY(mutex_) = false;
-  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
-  std::thread thread_;  // last: uses all of the above
+  std::atomic<bool> stopping_ = false;  // set under mutex_, for HasToDo
+  std::thread thread_;                  // last: uses all of the above
 };
 
 }  // namespace stowage
