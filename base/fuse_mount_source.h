@@ -8,12 +8,17 @@
 
 namespace stowage {
 
-// The source of a mount of stowage-fuse, which in mountinfo tells everybody its data mode.
-inline constexpr char kCachedMountSource[] = "stowage";
-inline constexpr char kPassthroughMountSource[] = "stowage-passthrough";
+// What a mount of stowage-fuse keeps for its life. Its source in mountinfo tells everybody.
+struct FuseMountSettings {
+  std::string data;  // data mode: "cached" or "passthrough"; "": no mount of stowage-fuse
+  bool extended_attributes = true;  // false: they are not supported there
+};
 
-// "cached" or "passthrough" of the uppermost mount at exactly this place; "" if it is none of
-// stowage-fuse.
-std::string FuseDataModeAt(const std::vector<MountInfo>& mounts, absl::string_view mountpoint);
+// The source of a mount with these settings.
+std::string FuseMountSource(const FuseMountSettings& settings);
+
+// Of the uppermost mount at exactly this place.
+FuseMountSettings FuseMountSettingsAt(const std::vector<MountInfo>& mounts,
+                                      absl::string_view mountpoint);
 
 }  // namespace stowage

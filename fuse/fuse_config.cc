@@ -9,10 +9,19 @@
 #include "base/file.h"
 
 namespace stowage {
+namespace {
 
-absl::StatusOr<std::string> ReadDataMode(const std::string& path) {
+absl::Status WrongValue(const std::string& path, const toml::node& node, absl::string_view what) {
+  return absl::InvalidArgumentError(
+      absl::StrCat("configuration ", path, ":", node.source().begin.line, ": ", what));
+}
+
+}  // namespace
+
+absl::StatusOr<FuseConfig> ReadFuseConfig(const std::string& path) {
   const absl::StatusOr<std::string> text = ReadFile(path);
-  if (absl::IsNotFound(text.status())) return "cached";
+  FuseConfig wanted;
+  if (absl::IsNotFound(text.status())) return wanted;
   if (!text.ok()) return text.status();
   const toml::parse_result config = toml::parse(*text, path);
   if (!config) {
@@ -21,13 +30,18 @@ absl::StatusOr<std::string> ReadDataMode(const std::string& path) {
                                                    at.column, ": ",
                                                    std::string(config.error().description())));
   }
-  const auto data = config["fuse"]["data"];
-  if (!data) return "cached";
-  const std::string mode = data.value_or(std::string());
-  if (mode == "cached" || mode == "passthrough" || mode == "auto") return mode;
-  return absl::InvalidArgumentError(
-      absl::StrCat("configuration ", path, ":", data.node()->source().begin.line,
-                   ": fuse.data must be \"cached\", \"passthrough\" or \"auto\""));
+  if (const auto data = config["fuse"]["data"]) {
+    wanted.data = data.value_or(std::string());
+    if (wanted.data != "cached" && wanted.data != "passthrough" && wanted.data != "auto")
+      return WrongValue(path, *data.node(),
+                        "fuse.data must be \"cached\", \"passthrough\" or \"auto\"");
+  }
+  if (const auto attributes = config["fuse"]["extended_attributes"]) {
+    if (!attributes.is_boolean())
+      return WrongValue(path, *attributes.node(), "fuse.extended_attributes must be true or false");
+    wanted.extended_attributes = attributes.value_or(true);
+  }
+  return wanted;
 }
 
 }  // namespace stowage

@@ -166,12 +166,13 @@ void ReadDirPlus(fuse_req_t request, fuse_ino_t node, size_t size, off_t offset,
   ReadDirectory(request, node, size, offset, /*plus=*/true);
 }
 
-// Nothing in a store has extended attributes. ENOSYS would spare the kernel all further requests,
-// but what a container then sees is EOPNOTSUPP, with which containerd cannot compare a snapshot
-// with its parent (continuity fs/diff_unix.go compareCapabilities).
+// Nothing in a store has extended attributes. ENOSYS spares the kernel all further requests, but
+// what a container then sees is EOPNOTSUPP, with which containerd cannot compare a snapshot with
+// its parent (continuity fs/diff_unix.go compareCapabilities, before its pull request 274).
 void GetExtendedAttribute(fuse_req_t request, fuse_ino_t /*node*/, const char* /*name*/,
                           size_t /*size*/) {
-  FuseReply(request).Error(ENODATA);
+  const auto& server = *static_cast<FuseServer*>(fuse_req_userdata(request));
+  FuseReply(request).Error(server.extended_attributes ? ENODATA : ENOSYS);
 }
 
 void StatFs(fuse_req_t request, fuse_ino_t /*node*/) { FuseReply(request).FileSystemStatistics(); }

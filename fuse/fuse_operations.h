@@ -11,6 +11,7 @@ class WaitingRequests;
 struct FuseServer {
   FileSystem* file_system;
   WaitingRequests* waiting;  // takes the requests that meet a promised object
+  bool extended_attributes;  // as ConnectionSettings has it
 };
 
 // The operations of a FuseServer. Everything not listed there is answered ENOSYS or not at all by

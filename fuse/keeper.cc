@@ -72,18 +72,34 @@ absl::Status TakeOver(const ServerOptions& options, KeeperLoop::Parts parts, boo
   return status;
 }
 
-absl::StatusOr<SavedSession> SaveSession(const NewFuseMount& made, DataMode data_mode) {
+// For a mount that is there and keeps what it is.
+void WarnOfOtherWishes(const SavedSession& saved, const absl::StatusOr<FuseConfig>& wanted,
+                       const LogFunction& log) {
+  if (!wanted.ok()) return WarnUnlessOk(wanted.status(), "configuration_ignored", log);
+  constexpr char kReason[] =
+      " error=\"it is the mount's, for its life; stop the service to change it\"";
+  if (wanted->data != DataModeName(saved.data_mode()) && wanted->data != "auto")
+    log(LogLevel::kWarning, absl::StrCat("data_mode_kept data=", DataModeName(saved.data_mode()),
+                                         " wanted=", wanted->data, kReason));
+  if (wanted->extended_attributes != saved.extended_attributes())
+    log(LogLevel::kWarning, absl::StrCat("extended_attributes_kept extended_attributes=",
+                                         saved.extended_attributes() ? "true" : "false", " wanted=",
+                                         wanted->extended_attributes ? "true" : "false", kReason));
+}
+
+absl::StatusOr<SavedSession> SaveSession(const NewFuseMount& made,
+                                         const ConnectionSettings& settings) {
   STOWAGE_ASSIGN_OR_RETURN(const std::string init_request, ReadInitRequest(made.fd.get()));
   STOWAGE_ASSIGN_OR_RETURN(
       SavedSession saved,
-      SavedSession::Create(made.mount.mount_point, made.mount.device, init_request, data_mode));
+      SavedSession::Create(made.mount.mount_point, made.mount.device, init_request, settings));
   STOWAGE_RETURN_IF_ERROR(AwaitRole(saved.fd(), SessionRole::kKeeper, absl::ZeroDuration()));
   return saved;
 }
 
 // What a keeper has before it has a mount.
 struct Beginning {
-  DataMode data_mode;
+  ConnectionSettings settings;
   ServerDescriptors descriptors;
   UniqueFd signals;
   std::function<void()> on_serving;
@@ -92,9 +108,9 @@ struct Beginning {
 absl::Status MountAndKeep(const ServerOptions& options, Beginning beginning,
                           const LogFunction& log) {
   STOWAGE_ASSIGN_OR_RETURN(NewFuseMount made,
-                           MountFuse(options.mount_point, beginning.data_mode, log));
+                           MountFuse(options.mount_point, beginning.settings, log));
   // From here on every way out has to end the mount.
-  absl::StatusOr<SavedSession> saved = SaveSession(made, beginning.data_mode);
+  absl::StatusOr<SavedSession> saved = SaveSession(made, beginning.settings);
   if (!saved.ok()) {
     (void)EndFuseMount(made.mount, made.fd.get());
     return saved.status();
@@ -147,11 +163,7 @@ absl::Status RunKeeper(const ServerOptions& options, KeeperStart start, const Lo
                                            " wanted=", resolved.mount_point,
                                            " error=\"it is in use; stop the service to move it\""));
     resolved.mount_point = saved.mount_point();
-    if (start.data_mode != DataModeName(saved.data_mode()) && start.data_mode != "auto")
-      log(LogLevel::kWarning,
-          absl::StrCat(
-              "data_mode_kept data=", DataModeName(saved.data_mode()), " wanted=", start.data_mode,
-              " error=\"it is the mount's, for its life; stop the service to change it\""));
+    WarnOfOtherWishes(saved, start.wanted, log);
     descriptors.fuse = std::move(stored.fuse);
     return TakeOver(
         resolved, {std::move(descriptors), std::move(saved), {}, std::move(signals), announce, {}},
@@ -159,9 +171,14 @@ absl::Status RunKeeper(const ServerOptions& options, KeeperStart start, const Lo
   }
   stored = StoredDescriptors();
   ForgetStoredDescriptors(options, log);
+  STOWAGE_ASSIGN_OR_RETURN(const FuseConfig wanted, std::move(start.wanted));
   STOWAGE_ASSIGN_OR_RETURN(const DataMode data_mode,
-                           ChooseDataMode(start.data_mode, descriptors.store_directory.get(), log));
-  return MountAndKeep(resolved, {data_mode, std::move(descriptors), std::move(signals), announce},
+                           ChooseDataMode(wanted.data, descriptors.store_directory.get(), log));
+  return MountAndKeep(resolved,
+                      {{data_mode, wanted.extended_attributes},
+                       std::move(descriptors),
+                       std::move(signals),
+                       announce},
                       log);
 }
 

@@ -4,7 +4,9 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "base/log.h"
+#include "fuse/fuse_config.h"
 #include "fuse/server_options.h"
 
 namespace stowage {
@@ -27,7 +29,9 @@ inline constexpr char kStoredSessionName[] = "stowage-session";
 struct KeeperStart {
   std::string state_directory;  // absolute
   std::string store_directory;  // absolute
-  std::string data_mode;        // for a new mount: as ChooseDataMode takes it
+  // What a new mount shall be. A mount that is there keeps what it is, and no mistake in a file may
+  // keep it from being served: an error here counts only when a mount is made.
+  absl::StatusOr<FuseConfig> wanted;
   StoredDescriptors stored;
   // Called once, with the mount's place, when requests are being served.
   std::function<void(const std::string& mount_point)> on_serving;

@@ -120,6 +120,7 @@ int RunForPeople(int argc, char** argv) {
   std::string store_directory = "/nix/store";
   std::string config;
   std::string data_mode;
+  bool extended_attributes = true;
   CLI::App app("Shows views of the Nix store as one FUSE file system, for containers.",
                "stowage-fuse");
   app.set_version_flag("--version", "stowage-fuse " STOWAGE_VERSION);
@@ -133,18 +134,20 @@ int RunForPeople(int argc, char** argv) {
          "passthrough lets the kernel read the store (Linux 6.9); auto is passthrough where "
          "it works. Else --config says it, else it is cached")
       ->check(CLI::IsMember({"cached", "passthrough", "auto"}));
-  app.add_option("--config", config, "stowaged's configuration file, for its key fuse.data");
+  app.add_flag("!--no-extended-attributes", extended_attributes,
+               "Say that extended attributes are not supported, rather than that a file has none: "
+               "the kernel then asks once for the life of the mount, and containerd cannot compare "
+               "snapshots");
+  app.add_option("--config", config,
+                 "stowaged's configuration file, for its keys fuse.data and "
+                 "fuse.extended_attributes");
   AddServerOptions(app, options);
   CLI11_PARSE(app, argc, argv);
   stowage::StartProgramLog("stowage-fuse", options.log_level);
 
-  if (data_mode.empty()) {
-    const auto configured =
-        config.empty() ? absl::StatusOr<std::string>("cached") : stowage::ReadDataMode(config);
-    // A mount that is there keeps its mode, and no mistake in a file may keep it from being served.
-    if (!configured.ok() && !stored.session) return Report(configured.status());
-    data_mode = configured.value_or("");
-  }
+  auto wanted = config.empty() ? stowage::FuseConfig() : stowage::ReadFuseConfig(config);
+  if (wanted.ok() && !data_mode.empty()) wanted->data = data_mode;
+  if (wanted.ok() && !extended_attributes) wanted->extended_attributes = false;
 
   const auto absolute = [](const std::string& path) {
     std::error_code ignored;  // the path itself is reported when it is used
@@ -156,8 +159,8 @@ int RunForPeople(int argc, char** argv) {
     (void)std::fflush(stdout);  // whoever waits for the line may have gone
   };
   return Report(stowage::RunKeeper(options,
-                                   {absolute(state_directory), absolute(store_directory), data_mode,
-                                    std::move(stored), announce},
+                                   {absolute(state_directory), absolute(store_directory),
+                                    std::move(wanted), std::move(stored), announce},
                                    stowage::WriteProgramLog));
 }
 

@@ -94,12 +94,13 @@ absl::StatusOr<std::string> DeviceMountedAt(const std::string& mount_point) {
   return mounts.back().device;
 }
 
-absl::Status CallMount(int fuse_fd, const std::string& mount_point, DataMode data_mode) {
-  const char* const source =
-      data_mode == DataMode::kPassthrough ? kPassthroughMountSource : kCachedMountSource;
+absl::Status CallMount(int fuse_fd, const std::string& mount_point,
+                       const ConnectionSettings& settings) {
+  const std::string source = FuseMountSource(
+      {std::string(DataModeName(settings.data_mode)), settings.extended_attributes});
   const std::string data = absl::StrCat(
       "fd=", fuse_fd, ",rootmode=40000,user_id=0,group_id=0,allow_other,default_permissions");
-  if (::mount(source, mount_point.c_str(), kFileSystemType,
+  if (::mount(source.c_str(), mount_point.c_str(), kFileSystemType,
               MS_RDONLY | MS_NODEV | MS_NOSUID | MS_NOATIME, data.c_str()) == 0)
     return absl::OkStatus();
   if (errno == EPERM)
@@ -136,12 +137,12 @@ absl::StatusOr<std::string> ResolveMountPoint(std::string path) {
   return base + path.substr(slash);
 }
 
-absl::StatusOr<NewFuseMount> MountFuse(const std::string& mount_point, DataMode data_mode,
-                                       const LogFunction& log) {
+absl::StatusOr<NewFuseMount> MountFuse(const std::string& mount_point,
+                                       const ConnectionSettings& settings, const LogFunction& log) {
   STOWAGE_ASSIGN_OR_RETURN(UniqueFd fd, OpenFuseDevice());
   STOWAGE_RETURN_IF_ERROR(ClearMountPoint(mount_point, log));
   STOWAGE_RETURN_IF_ERROR(MakeDirectories(mount_point));
-  STOWAGE_RETURN_IF_ERROR(CallMount(fd.get(), mount_point, data_mode));
+  STOWAGE_RETURN_IF_ERROR(CallMount(fd.get(), mount_point, settings));
   STOWAGE_ASSIGN_OR_RETURN(const std::string device, DeviceMountedAt(mount_point));
   if (!device.empty()) return NewFuseMount{std::move(fd), {mount_point, device}};
   (void)::umount2(mount_point.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW);

@@ -6,7 +6,7 @@
 #include "absl/status/statusor.h"
 #include "base/log.h"
 #include "base/unique_fd.h"
-#include "fuse/data_mode.h"
+#include "fuse/connection_settings.h"
 
 namespace stowage {
 
@@ -32,14 +32,14 @@ absl::StatusOr<std::string> ResolveMountPoint(std::string path);
 absl::StatusOr<UniqueFd> OpenFuseDevice();
 
 // Opens /dev/fuse and mounts at `mount_point`, a resolved one, which is made when missing.
-// The mount's source in mountinfo tells the data mode.
+// The mount's source in mountinfo tells the settings.
 //
 // A dead mount that an earlier stowage-fuse left there is detached first, and the log says which
 // containers are lost with it. Errors: FailedPrecondition if anything else is mounted there, or a
 // stowage-fuse that is alive; NotFound without /dev/fuse, PermissionDenied without the right to
 // mount; each says what to do.
-absl::StatusOr<NewFuseMount> MountFuse(const std::string& mount_point, DataMode data_mode,
-                                       const LogFunction& log);
+absl::StatusOr<NewFuseMount> MountFuse(const std::string& mount_point,
+                                       const ConnectionSettings& settings, const LogFunction& log);
 
 // Reads the kernel's FUSE_INIT from a fresh mount. Errors: DeadlineExceeded after 10 s; Internal.
 absl::StatusOr<std::string> ReadInitRequest(int fuse_fd);

@@ -16,7 +16,7 @@
 
 // A test program is built as a neighbouring version of this one.
 #ifndef STOWAGE_SESSION_VERSION
-#define STOWAGE_SESSION_VERSION 3
+#define STOWAGE_SESSION_VERSION 4
 #endif
 #ifndef STOWAGE_SESSION_OLDEST_READER
 #define STOWAGE_SESSION_OLDEST_READER 2
@@ -43,6 +43,9 @@ struct Header {
   std::array<char, 64> device;         // zero-terminated
   std::array<char, 4096> mount_point;  // zero-terminated
   uint32_t data_mode;                  // since version 3; 0 before
+  // Since version 4; 0 before. A version that does not know it answers ENODATA, which is right on
+  // such a connection too.
+  uint32_t no_extended_attributes;
 };
 static_assert(sizeof(Header) <= kSessionHeaderBytes);
 // What is written later lies in one page: a process killed while it writes to more may leave some
@@ -83,11 +86,11 @@ absl::Status CheckVersion(const Header& header) {
 absl::StatusOr<SavedSession> SavedSession::Create(const std::string& mount_point,
                                                   const std::string& device,
                                                   absl::string_view init_request,
-                                                  DataMode data_mode) {
+                                                  const ConnectionSettings& settings) {
   SavedSession session;
   session.memfd_.Reset(::memfd_create("stowage-fuse-session", MFD_CLOEXEC));
   if (!session.memfd_) return absl::ErrnoToStatus(errno, "create a memfd for the saved session");
-  if (::ftruncate(session.memfd_.get(), static_cast<off_t>(SessionBytes(data_mode))) != 0)
+  if (::ftruncate(session.memfd_.get(), static_cast<off_t>(SessionBytes(settings.data_mode))) != 0)
     return absl::ErrnoToStatus(errno, "give the saved session its size");
   Header header{};
   if (!Fits(init_request, header.request) || !Fits(device, header.device) ||
@@ -97,15 +100,16 @@ absl::StatusOr<SavedSession> SavedSession::Create(const std::string& mount_point
                                                    mount_point.size(), " bytes do not fit"));
   header.magic = kMagic;
   header.version = kVersion;
-  header.oldest_reader = OldestReaderOf(data_mode);
-  header.data_mode = static_cast<uint32_t>(data_mode);
+  header.oldest_reader = OldestReaderOf(settings.data_mode);
+  header.data_mode = static_cast<uint32_t>(settings.data_mode);
+  header.no_extended_attributes = settings.extended_attributes ? 0 : 1;
   header.request_size = static_cast<uint32_t>(init_request.size());
   std::memcpy(header.request.data(), init_request.data(), init_request.size());
   std::memcpy(header.device.data(), device.data(), device.size());
   std::memcpy(header.mount_point.data(), mount_point.data(), mount_point.size());
   STOWAGE_RETURN_IF_ERROR(session.WriteAt(0, BytesOf(header)));
   session.version_ = kVersion;
-  session.data_mode_ = data_mode;
+  session.settings_ = settings;
   session.mount_point_ = mount_point;
   session.device_ = device;
   session.init_request_ = std::string(init_request);
@@ -129,7 +133,7 @@ absl::StatusOr<SavedSession> SavedSession::Adopt(UniqueFd memfd) {
   SavedSession session;
   session.memfd_ = std::move(memfd);
   session.version_ = header.version;
-  session.data_mode_ = static_cast<DataMode>(header.data_mode);
+  session.settings_ = {static_cast<DataMode>(header.data_mode), header.no_extended_attributes == 0};
   session.mount_point_ = header.mount_point.data();
   session.device_ = header.device.data();
   session.init_request_.assign(header.request.data(), header.request_size);
@@ -151,7 +155,7 @@ absl::Status SavedSession::SaveInitReply(absl::string_view init_reply) {
 
 absl::Status SavedSession::Stamp() {
   static_assert(offsetof(Header, oldest_reader) == offsetof(Header, version) + sizeof kVersion);
-  const std::array<uint32_t, 2> versions = {kVersion, OldestReaderOf(data_mode_)};
+  const std::array<uint32_t, 2> versions = {kVersion, OldestReaderOf(settings_.data_mode)};
   STOWAGE_RETURN_IF_ERROR(WriteAt(offsetof(Header, version), BytesOf(versions)));
   version_ = kVersion;
   return absl::OkStatus();

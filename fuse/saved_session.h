@@ -8,11 +8,11 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "base/unique_fd.h"
-#include "fuse/data_mode.h"
+#include "fuse/connection_settings.h"
 
 namespace stowage {
 
-// Where the parts of the memfd lie, versions 2 and 3 (docs/fuse.md).
+// Where the parts of the memfd lie, since version 2 (docs/fuse.md).
 inline constexpr size_t kSessionHeaderBytes = 8192;
 inline constexpr size_t kSessionSlots = 128;
 // Half, so that each thread has a slot although every thread of a killed worker has left a request.
@@ -43,7 +43,8 @@ class SavedSession {
   // Errors: the errno's; InvalidArgument for something too long.
   static absl::StatusOr<SavedSession> Create(const std::string& mount_point,
                                              const std::string& device,
-                                             absl::string_view init_request, DataMode data_mode);
+                                             absl::string_view init_request,
+                                             const ConnectionSettings& settings);
   // An inherited one. Changes nothing. Errors: FailedPrecondition, saying what to do, if its
   // version is not for this program; DataLoss for anything else.
   static absl::StatusOr<SavedSession> Adopt(UniqueFd memfd);
@@ -52,7 +53,8 @@ class SavedSession {
   const std::string& device() const { return device_; }
   const std::string& init_request() const { return init_request_; }
   const std::string& init_reply() const { return init_reply_; }  // "": no worker has answered yet
-  DataMode data_mode() const { return data_mode_; }
+  DataMode data_mode() const { return settings_.data_mode; }
+  bool extended_attributes() const { return settings_.extended_attributes; }
   uint32_t version() const { return version_; }  // of the program that wrote it
   int fd() const { return memfd_.get(); }
 
@@ -67,7 +69,7 @@ class SavedSession {
 
   UniqueFd memfd_;
   uint32_t version_ = 0;
-  DataMode data_mode_ = DataMode::kCached;
+  ConnectionSettings settings_;
   std::string mount_point_;
   std::string device_;
   std::string init_request_;

@@ -134,7 +134,7 @@ absl::Status RunWorker(const ServerOptions& options, ServerDescriptors descripto
   }
   const auto removed_objects = WatchRemovedObjects(descriptors, indexes, files, backing.get(), log);
   FileSystem file_system(&indexes, &files, &faults, backing.get());
-  FuseServer server = {&file_system, nullptr};
+  FuseServer server = {&file_system, nullptr, saved.extended_attributes()};
   STOWAGE_ASSIGN_OR_RETURN(const RequestSlots slots, RequestSlots::Map(saved));
   STOWAGE_ASSIGN_OR_RETURN(
       const std::unique_ptr<LibfuseSession> session,

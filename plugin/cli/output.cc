@@ -103,6 +103,8 @@ std::string StatusToJson(const v1::StatusResponse& status) {
                {"fuse_mountpoint", status.fuse_mountpoint()},
                {"fuse_mounted", status.fuse_mounted()},
                {"fuse_data", status.fuse_data()},
+               {"fuse_extended_attributes",
+                status.fuse_mounted() && !status.fuse_without_extended_attributes()},
                {"driver", status.driver()},
                {"driver_reason", status.driver_reason()},
                {"source", status.source()},
@@ -167,7 +169,8 @@ std::string StatusToText(const v1::StatusResponse& status) {
   AppendField(text, "Source", status.source());
   AppendField(text, "Registry", or_off(status.registry_address()));
   AppendField(text, "Snapshotter", or_off(status.snapshotter_socket()));
-  const std::string how = status.fuse_mounted() ? status.fuse_data() : "not mounted";
+  std::string how = status.fuse_mounted() ? status.fuse_data() : "not mounted";
+  if (status.fuse_without_extended_attributes()) how += ", no extended attributes";
   const std::string mount =
       absl::StrCat(status.fuse_mountpoint(), how.empty() ? "" : absl::StrCat(" (", how, ")"));
   AppendField(text, "FUSE mount", status.fuse_mountpoint().empty() ? "off" : mount);

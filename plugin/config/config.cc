@@ -157,6 +157,7 @@ std::vector<Key> KeysOf(Config& config) {
       {"registry", "address", Text(config.registry_address)},
       {"fuse", "mountpoint", AbsolutePath(config.fuse_mountpoint)},
       {"fuse", "data", FuseData(config.fuse_data)},
+      {"fuse", "extended_attributes", Switch(config.fuse_extended_attributes)},
       {"overlay", "directory", AbsolutePath(config.overlay_directory)},
       {"source", "kind", SourceKind(config.source.kind)},
       {"source", "location", Text(config.source.location)},

@@ -28,7 +28,9 @@ struct Config {
 
   // [fuse]
   std::string fuse_mountpoint = "/run/stowage/fs";
-  std::string fuse_data = "cached";  // "passthrough", "auto"; stowage-fuse reads it
+  // Read by stowage-fuse (fuse/fuse_config.h).
+  std::string fuse_data = "cached";  // "passthrough", "auto"
+  bool fuse_extended_attributes = true;
 
   // [overlay]
   std::string overlay_directory = "/run/stowage/overlay";

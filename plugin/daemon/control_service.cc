@@ -163,9 +163,10 @@ grpc::Status ControlService::Status(grpc::ServerContext*, const stowage::v1::Sta
   const auto mounted = catalog_.views().Mounted();
   if (!mounted.ok()) return ToGrpcStatus(mounted.status());
   response->set_fuse_mounted(*mounted);
-  const auto data_mode = catalog_.views().DataMode();
-  if (!data_mode.ok()) return ToGrpcStatus(data_mode.status());
-  response->set_fuse_data(*data_mode);
+  const auto settings = catalog_.views().MountSettings();
+  if (!settings.ok()) return ToGrpcStatus(settings.status());
+  response->set_fuse_data(settings->data);
+  response->set_fuse_without_extended_attributes(!settings->extended_attributes);
   return ToGrpcStatus(DescribeFetching(*response));
 }
 

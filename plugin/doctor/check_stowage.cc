@@ -34,6 +34,34 @@ std::vector<Finding> CheckDatabase(const StowageFacts& stowage) {
            ""}};
 }
 
+std::vector<Finding> CheckFuseSettings(const StowageFacts& stowage) {
+  if (stowage.fuse.data.empty()) return {};
+  constexpr char kFix[] =
+      "when no container runs, stop and start stowage-fuse, with --config "
+      "naming stowaged's configuration";
+  const FuseMountSettings& wanted = stowage.fuse_wanted;
+  std::vector<Finding> findings;
+  if (wanted.data != "auto" && stowage.fuse.data != wanted.data)
+    findings.push_back(
+        {"fuse-data", Severity::kWarning,
+         absl::StrCat("stowage-fuse reads the store in data mode ", stowage.fuse.data,
+                      ", and fuse.data is ", wanted.data, ": a mount keeps its mode"),
+         kFix});
+  else if (wanted.data != "cached")
+    findings.push_back(
+        {"fuse-data-mode", Severity::kNote,
+         absl::StrCat("stowage-fuse reads the store in data mode ", stowage.fuse.data), ""});
+  if (stowage.fuse.extended_attributes != wanted.extended_attributes)
+    findings.push_back(
+        {"fuse-extended-attributes", Severity::kWarning,
+         absl::StrCat("the file system of stowage-fuse ",
+                      stowage.fuse.extended_attributes ? "has" : "does without",
+                      " extended attributes, and fuse.extended_attributes is ",
+                      wanted.extended_attributes ? "true" : "false", ": a mount keeps them"),
+         kFix});
+  return findings;
+}
+
 }  // namespace
 
 std::vector<Finding> CheckStowage(const NodeFacts& facts) {
@@ -79,18 +107,7 @@ std::vector<Finding> CheckStowage(const NodeFacts& facts) {
                                      ": containers of Nix images do not start"),
                         absl::StrCat("start stowage-fuse --state ", stowage.state_directory,
                                      " --mountpoint ", stowage.mountpoint)});
-  if (!stowage.fuse_data.empty() && stowage.fuse_data_wanted != "auto" &&
-      stowage.fuse_data != stowage.fuse_data_wanted)
-    findings.push_back(
-        {"fuse-data", Severity::kWarning,
-         absl::StrCat("stowage-fuse reads the store in data mode ", stowage.fuse_data,
-                      ", and fuse.data is ", stowage.fuse_data_wanted, ": a mount keeps its mode"),
-         "when no container runs, stop and start stowage-fuse, with --config "
-         "naming stowaged's configuration"});
-  else if (!stowage.fuse_data.empty() && stowage.fuse_data_wanted != "cached")
-    findings.push_back(
-        {"fuse-data-mode", Severity::kNote,
-         absl::StrCat("stowage-fuse reads the store in data mode ", stowage.fuse_data), ""});
+  for (Finding& finding : CheckFuseSettings(stowage)) findings.push_back(std::move(finding));
   for (Finding& finding : CheckDatabase(stowage)) findings.push_back(std::move(finding));
   return findings;
 }

@@ -53,9 +53,12 @@ std::optional<int64_t> DatabaseVersion(const std::string& path) {
   return statement->ColumnInt64(0);
 }
 
-std::string DataModeOfMount(const std::string& mountpoint) {
+FuseMountSettings SettingsOf(const GatherOptions& options, const std::string& mountpoint) {
+  if (options.stowaged.ok())
+    return {options.stowaged->fuse_data(), !options.stowaged->fuse_without_extended_attributes()};
   const auto mounts = ReadFile("/proc/self/mountinfo");
-  return mounts.ok() ? FuseDataModeAt(ParseMountInfo(*mounts), mountpoint) : "";
+  if (!mounts.ok()) return {};
+  return FuseMountSettingsAt(ParseMountInfo(*mounts), mountpoint);
 }
 
 StowageFacts GatherStowage(const GatherOptions& options, Config& config) {
@@ -85,11 +88,10 @@ StowageFacts GatherStowage(const GatherOptions& options, Config& config) {
   if (!facts.endpoint.empty()) facts.endpoint_reachable = CheckEndpoint(facts.endpoint);
   if (!facts.snapshotter_socket.empty())
     facts.snapshotter_reachable = ProbeUnixSocket(facts.snapshotter_socket);
-  facts.fuse_data_wanted = config.fuse_data;
-  facts.fuse_data =
-      options.stowaged.ok() ? options.stowaged->fuse_data() : DataModeOfMount(facts.mountpoint);
+  facts.fuse_wanted = {config.fuse_data, config.fuse_extended_attributes};
+  facts.fuse = SettingsOf(options, facts.mountpoint);
   facts.fuse_mounted =
-      options.stowaged.ok() ? options.stowaged->fuse_mounted() : !facts.fuse_data.empty();
+      options.stowaged.ok() ? options.stowaged->fuse_mounted() : !facts.fuse.data.empty();
   facts.database_version = DatabaseVersion(facts.state_directory + "/stowage.db");
   return facts;
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "base/fuse_mount_source.h"
 #include "nlohmann/json.hpp"
 #include "plugin/setup/containerd_files.h"
 #include "plugin/setup/containerd_version.h"
@@ -53,10 +54,10 @@ struct StowageFacts {
   std::string state_directory;
   std::string mountpoint;
   bool fuse_mounted = false;
-  std::string fuse_data;         // of the mount: "cached", "passthrough"; "" if not known
-  std::string fuse_data_wanted;  // as configured
-  std::string driver;            // what shows the store to new containers; "" if not known
-  std::string driver_reason;     // as stowaged says it
+  FuseMountSettings fuse;         // data "" if not known
+  FuseMountSettings fuse_wanted;  // as configured; data may be "auto"
+  std::string driver;             // what shows the store to new containers; "" if not known
+  std::string driver_reason;      // as stowaged says it
   std::optional<int64_t> database_version;  // schema of stowage.db
 };
 

@@ -17,7 +17,6 @@
 #include "base/directory.h"
 #include "base/fault_point.h"
 #include "base/file.h"
-#include "base/fuse_mount_source.h"
 #include "base/parallel.h"
 #include "base/status_macros.h"
 #include "fuse/index_format.h"
@@ -253,9 +252,9 @@ absl::StatusOr<std::string> FuseViews::Directory(absl::Span<const LayerRecord> r
   return absl::StrCat(options_.mountpoint, "/", number);
 }
 
-absl::StatusOr<std::string> FuseViews::DataMode() {
+absl::StatusOr<FuseMountSettings> FuseViews::MountSettings() {
   STOWAGE_ASSIGN_OR_RETURN(const std::vector<MountInfo> entries, mounts_.Entries());
-  return FuseDataModeAt(entries, options_.mountpoint);
+  return FuseMountSettingsAt(entries, options_.mountpoint);
 }
 
 absl::StatusOr<bool> FuseViews::InUse(int64_t view_number) {

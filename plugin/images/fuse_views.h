@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/types/span.h"
+#include "base/fuse_mount_source.h"
 #include "base/unique_fd.h"
 #include "plugin/images/layer_table.h"
 #include "plugin/images/mount_table.h"
@@ -71,8 +72,8 @@ class FuseViews {
   absl::StatusOr<bool> MountsName(const std::string& name);
   absl::StatusOr<std::vector<MountInfo>> Mounts() { return mounts_.Entries(); }
   absl::StatusOr<bool> Mounted() { return mounts_.IsMountedAs(options_.mountpoint, "fuse"); }
-  // "cached" or "passthrough" of the mount; "" without one. Errors: the errno's.
-  absl::StatusOr<std::string> DataMode();
+  // Errors: the errno's.
+  absl::StatusOr<FuseMountSettings> MountSettings();
   const std::string& mountpoint() const { return options_.mountpoint; }
 
  private:

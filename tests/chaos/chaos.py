@@ -251,7 +251,7 @@ class Chaos:
 
     def _print_figures(self, figures, took):
         node, churn = self.node, self.churn
-        print(f"seed {self.options.seed}, driver {self.case.driver}, data {self.case.fuse_data}, RESEND {'off' if self.options.no_resend else 'on'}, "
+        print(f"seed {self.options.seed}, driver {self.case.driver}, FUSE {self.case.fuse_settings}, RESEND {'off' if self.options.no_resend else 'on'}, "
               f"{took:.0f} s of chaos")
         print("kills: " + ", ".join(f"{name} {count}" for name, count in node.killed.items())
               + f"; at fault points: {sum(node.died_at.values())} at {len(node.died_at)} different ones")

@@ -19,7 +19,7 @@ namespace {
 class Fixture {
  public:
   Fixture() {
-    auto created = SavedSession::Create("/mnt", "0:53", "request", DataMode::kPassthrough);
+    auto created = SavedSession::Create("/mnt", "0:53", "request", {DataMode::kPassthrough});
     REQUIRE_OK(created);
     session_ = std::make_unique<SavedSession>(*std::move(created));
     auto mapped = BackingTable::Map(*session_);

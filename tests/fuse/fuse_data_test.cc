@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/mount.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -114,11 +115,12 @@ TEST_CASE("a file that is shortened while it is open is EIO, not one that ends e
   CHECK(Count(server.Log(), "aaa-file has 100 bytes, had 4194304") == 1);
 }
 
-TEST_CASE("mountinfo tells the data mode", "[integration][fuse]") {
+TEST_CASE("mountinfo tells the settings", "[integration][fuse]") {
   const LivingStore living;
   const auto mounts = MountsAt(living.mount_point);
   REQUIRE_OK(mounts);
-  CHECK(FuseDataModeAt(*mounts, living.mount_point) == testing::TestedDataMode());
+  CHECK(FuseMountSettingsAt(*mounts, living.mount_point).data == testing::TestedDataMode());
+  CHECK(FuseMountSettingsAt(*mounts, living.mount_point).extended_attributes);
 }
 
 // An overlay over a directory, as a store.
@@ -156,7 +158,7 @@ TEST_CASE("passthrough is refused for a store on a stacked file system, and auto
   CHECK(*content == "content");
 }
 
-TEST_CASE("fuse.data of the configuration is the mode of a new mount", "[integration][fuse]") {
+TEST_CASE("the configuration says how a new mount is", "[integration][fuse]") {
   StoreTree store;
   const std::string config = store.root() + "/config.toml";
   const auto write = [&](const std::string& text) {
@@ -166,15 +168,19 @@ TEST_CASE("fuse.data of the configuration is the mode of a new mount", "[integra
   };
   FuseServerOptions options = InMode("");
   options.arguments = {"--config=" + config};
-  const auto mode = [&] {
+  const auto settings = [&] {
     const FuseServer server(store.state(), store.store(), store.root() + "/mnt", options);
     const auto mounts = MountsAt(server.mount_point());
     REQUIRE_OK(mounts);
-    return FuseDataModeAt(*mounts, server.mount_point());
+    return FuseMountSettingsAt(*mounts, server.mount_point());
   };
-  CHECK(mode() == "cached");
+  CHECK(settings().data == "cached");
   write("[source]\nlocation = \"/x\"\n[fuse]\ndata = \"" + testing::TestedDataMode() + "\"\n");
-  CHECK(mode() == testing::TestedDataMode());
+  CHECK(settings().data == testing::TestedDataMode());
+  CHECK(settings().extended_attributes);
+  write("[fuse]\nextended_attributes = false\ndata = \"" + testing::TestedDataMode() + "\"\n");
+  CHECK(settings().data == testing::TestedDataMode());
+  CHECK_FALSE(settings().extended_attributes);
   std::string error;
   const auto refused = [&] {
     return testing::RunFuseProgram({"--state", store.state(), "--store", store.store(),
@@ -184,9 +190,43 @@ TEST_CASE("fuse.data of the configuration is the mode of a new mount", "[integra
   write("[fuse]\ndata = \"direct\"\n");
   CHECK(refused());
   CHECK(absl::StrContains(error, "config.toml:2: fuse.data must be"));
+  write("[fuse]\n\nextended_attributes = 0\n");
+  CHECK(refused());
+  CHECK(absl::StrContains(error, "config.toml:3: fuse.extended_attributes must be true or false"));
   write("[fuse\n");
   CHECK(refused());
   CHECK(absl::StrContains(error, "config.toml:1:"));
+}
+
+TEST_CASE("without extended attributes the kernel is told so once, by whichever worker",
+          "[integration][fuse]") {
+  StoreTree store;
+  for (const char* name : {"aaa/first", "aaa/second"}) store.File(name, "content");
+  store.Index("aaa", 1);
+  store.View(1, {{"aaa", 1}});
+  FuseServerOptions options;
+  options.arguments = {"--no-extended-attributes"};
+  const FuseServer server(store.state(), store.store(), store.root() + "/mnt", options);
+  const std::string directory = server.mount_point() + "/1/nix/store/aaa";
+  const auto first = OpenAt(AT_FDCWD, directory + "/first", O_RDONLY);
+  const auto second = OpenAt(AT_FDCWD, directory + "/second", O_RDONLY);
+  REQUIRE_OK(first);
+  REQUIRE_OK(second);
+  const pid_t killed = server.Worker();
+  REQUIRE(::kill(killed, SIGKILL) == 0);
+  REQUIRE(Eventually([&] { return server.Worker() != killed; }));
+  const auto ask = [](const UniqueFd& file) {
+    return ::fgetxattr(file.get(), "trusted.overlay.metacopy", nullptr, 0) == -1 ? errno : 0;
+  };
+  CHECK(ask(*first) == EOPNOTSUPP);
+  // Nobody is asked any more, not about another file either.
+  const pid_t stopped = server.Worker();
+  REQUIRE(::kill(stopped, SIGSTOP) == 0);
+  CHECK(ask(*second) == EOPNOTSUPP);
+  REQUIRE(::kill(stopped, SIGCONT) == 0);
+  const auto mounts = MountsAt(server.mount_point());
+  REQUIRE_OK(mounts);
+  CHECK_FALSE(FuseMountSettingsAt(*mounts, server.mount_point()).extended_attributes);
 }
 
 TEST_CASE("in passthrough an open file is read without any worker", "[integration][fuse]") {

@@ -120,7 +120,7 @@ TEST_CASE("SIGHUP replaces the program under readers, by the next version and ba
   LivingStore living(Options(program, false));
   MountReaders readers(living);
   const pid_t keeper = living.server->Keeper();
-  CHECK(SessionVersion(keeper) == 3);
+  CHECK(SessionVersion(keeper) == 4);
   for (int i = 0; i < 6; ++i) {
     const bool up = i % 2 == 0;
     program.Install(up ? kNext : kThis);
@@ -128,7 +128,7 @@ TEST_CASE("SIGHUP replaces the program under readers, by the next version and ba
     INFO(living.server->Log());
     REQUIRE(IsReplaced(*living.server, program));
     CHECK(living.server->Keeper() == keeper);
-    CHECK(SessionVersion(keeper) == (up ? 4 : 3));
+    CHECK(SessionVersion(keeper) == (up ? 5 : 4));
   }
   CheckEnd(living, readers);
 }
@@ -143,7 +143,7 @@ TEST_CASE("SIGHUP with a program that cannot go on changes nothing", "[integrati
     program.Install(kNextAndNew);
     REQUIRE(::kill(keeper, SIGHUP) == 0);
     REQUIRE(IsReplaced(*living.server, program));
-    CHECK(SessionVersion(keeper) == 4);
+    CHECK(SessionVersion(keeper) == 5);
     program.Install(kThis);
     expected = "Install a program between the two";
   }
@@ -174,7 +174,7 @@ TEST_CASE("a restart by the service manager replaces the program under readers, 
     REQUIRE(Eventually([&] { return living.server->Keeper() != keeper; }));
     INFO(living.server->Log());
     REQUIRE(IsReplaced(*living.server, program));
-    CHECK(SessionVersion(living.server->Keeper()) == (next == kNext ? 4 : 3));
+    CHECK(SessionVersion(living.server->Keeper()) == (next == kNext ? 5 : 4));
   }
   CheckEnd(living, readers);
 }

@@ -11,7 +11,7 @@ namespace {
 
 TEST_CASE("under a service manager a worker without a keeper waits for that one's first",
           "[fuse][keeper_watch]") {
-  const auto session = SavedSession::Create("/mnt", "0:53", "request", DataMode::kCached);
+  const auto session = SavedSession::Create("/mnt", "0:53", "request", {});
   REQUIRE_OK(session);
   ServerOptions options;
   options.notify_socket = "/run/systemd/notify";

@@ -41,7 +41,7 @@ void Put(const RequestSlot& slot, const std::string& request) {
 }
 
 SavedSession Session() {
-  auto session = SavedSession::Create("/mnt", "0:53", "request", DataMode::kCached);
+  auto session = SavedSession::Create("/mnt", "0:53", "request", {});
   REQUIRE_OK(session);
   return *std::move(session);
 }

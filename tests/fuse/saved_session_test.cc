@@ -16,8 +16,8 @@ namespace {
 UniqueFd Duplicate(int fd) { return UniqueFd(::fcntl(fd, F_DUPFD_CLOEXEC, 3)); }
 
 absl::StatusOr<SavedSession> Create(const std::string& request,
-                                    DataMode data_mode = DataMode::kCached) {
-  return SavedSession::Create("/run/stowage/fs", "0:53", request, data_mode);
+                                    const ConnectionSettings& settings = {}) {
+  return SavedSession::Create("/run/stowage/fs", "0:53", request, settings);
 }
 
 void Poke(const SavedSession& session, uint32_t value, off_t place) {
@@ -57,7 +57,7 @@ TEST_CASE("a keeper that stamps the session keeps what its worker saved meanwhil
 TEST_CASE("a saved session that is none is refused", "[fuse][saved_session]") {
   CHECK(absl::IsInvalidArgument(Create(std::string(5000, 'x')).status()));
   CHECK(absl::IsInvalidArgument(
-      SavedSession::Create(std::string(4096, 'x'), "0:53", "request", DataMode::kCached).status()));
+      SavedSession::Create(std::string(4096, 'x'), "0:53", "request", {}).status()));
   const auto session = Create("request");
   REQUIRE_OK(session);
   REQUIRE(::ftruncate(session->fd(), kSessionBytes - 1) == 0);
@@ -70,10 +70,10 @@ TEST_CASE("a saved session that is none is refused", "[fuse][saved_session]") {
 
 TEST_CASE("a saved session is read by the versions that it names", "[fuse][saved_session]") {
   const auto [version, oldest_reader, readable] = GENERATE(table<uint32_t, uint32_t, bool>({
-      {3, 2, true},   // this version
-      {2, 2, true},   // the one before
-      {4, 2, true},   // the next, which kept to what we know
-      {4, 4, false},  // the next, which did not
+      {4, 2, true},   // this version
+      {3, 2, true},   // the one before
+      {5, 2, true},   // the next, which kept to what we know
+      {5, 5, false},  // the next, which did not
       {1, 1, false},  // older than we read
   }));
   const auto session = Create("request");
@@ -91,7 +91,7 @@ TEST_CASE("a saved session is read by the versions that it names", "[fuse][saved
   REQUIRE_OK(adopted->Stamp());
   const auto stamped = SavedSession::Adopt(Duplicate(session->fd()));
   REQUIRE_OK(stamped);
-  CHECK(stamped->version() == 3);
+  CHECK(stamped->version() == 4);
 }
 
 TEST_CASE("a saved session with impossible sizes is refused", "[fuse][saved_session]") {
@@ -111,7 +111,7 @@ TEST_CASE("a session keeps its data mode, which the version before cannot serve"
   const auto cached = Create("request");
   REQUIRE_OK(cached);
   CHECK(oldest_reader(*cached) == 2);
-  const auto session = Create("request", DataMode::kPassthrough);
+  const auto session = Create("request", {DataMode::kPassthrough});
   REQUIRE_OK(session);
   CHECK(oldest_reader(*session) == 3);
   auto adopted = SavedSession::Adopt(Duplicate(session->fd()));
@@ -122,6 +122,23 @@ TEST_CASE("a session keeps its data mode, which the version before cannot serve"
   // Its table of backing files is there as well.
   REQUIRE(::ftruncate(session->fd(), kSessionBytes) == 0);
   CHECK(absl::IsDataLoss(SavedSession::Adopt(Duplicate(session->fd())).status()));
+}
+
+TEST_CASE("a session keeps whether there are extended attributes; there are where it does not say",
+          "[fuse][saved_session]") {
+  const auto before = Create("request");
+  REQUIRE_OK(before);
+  CHECK(before->extended_attributes());
+  const auto session = Create("request", {DataMode::kCached, /*extended_attributes=*/false});
+  REQUIRE_OK(session);
+  auto adopted = SavedSession::Adopt(Duplicate(session->fd()));
+  REQUIRE_OK(adopted);
+  CHECK_FALSE(adopted->extended_attributes());
+  REQUIRE_OK(adopted->Stamp());
+  const auto stamped = SavedSession::Adopt(Duplicate(session->fd()));
+  REQUIRE_OK(stamped);
+  CHECK_FALSE(stamped->extended_attributes());
+  CHECK(stamped->data_mode() == DataMode::kCached);
 }
 
 TEST_CASE("a role of a session is free for its own process only", "[fuse][saved_session]") {

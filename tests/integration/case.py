@@ -14,15 +14,18 @@ from node import Node
 __all__ = ["Case", "Failure", "Skip"]
 
 LOG_LINES_SHOWN = 30
+# The driver fuse with these keys of [fuse].
+FUSE_SETTINGS = {"passthrough": {"data": "passthrough"}, "noxattr": {"extended_attributes": False}}
 
 
 class Case:
     """One run of a case. close() ends its nodes; the sandbox ends whatever else it started."""
 
     def __init__(self, name, bin_directory, package_set, log_directory, driver="fuse"):
-        """driver: snapshotter.driver of its nodes; "passthrough" is fuse with fuse.data = "passthrough"."""
+        """driver: snapshotter.driver of its nodes, or a key of FUSE_SETTINGS."""
         self.name = name
-        self.driver, self.fuse_data = ("fuse", driver) if driver == "passthrough" else (driver, "cached")
+        self.driver = "fuse" if driver in FUSE_SETTINGS else driver
+        self.fuse_settings = FUSE_SETTINGS.get(driver, {})
         self.bin_directory = bin_directory
         self.package_set = package_set
         self.scratch = os.environ["STOWAGE_SCRATCH"]
@@ -69,7 +72,7 @@ class Case:
 
     def need_driver(self):
         """Skips the case where the kernel cannot show the store to containers so."""
-        if self.fuse_data == "passthrough":
+        if self.fuse_settings.get("data") == "passthrough":
             kernel = tuple(map(int, re.match(r"(\d+)\.(\d+)", os.uname().release).groups()))
             store = run(["stat", "--file-system", "--format=%T", "/nix"]).stdout.strip()
             if kernel < (6, 9) or store == "overlayfs":

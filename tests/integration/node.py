@@ -73,8 +73,7 @@ class Node:
         config["paths"]["gc_roots"] = self.gc_roots
         config["registry"]["address"] = self.registry
         config["snapshotter"]["driver"] = self.case.driver
-        if self.case.fuse_data != "cached":  # a key that older versions do not know
-            config["fuse"]["data"] = self.case.fuse_data
+        config["fuse"].update(self.case.fuse_settings)  # keys that older versions do not know
         config["source"] = {"kind": "path", "location": package_set}
         config["nix"]["settings"] = ["build-users-group=", "substituters=", "sandbox=false"]
         return config
@@ -114,9 +113,10 @@ class Node:
         self._wait_for("stowage-fuse", announced, f"a mount at {self.mountpoint}")
 
     def fuse_command(self):
-        data = [f"--config={self.config_file}"] if "data" in self.config.get("fuse", {}) else []
+        settings = self.config.get("fuse", {}).keys() & {"data", "extended_attributes"}
+        config = [f"--config={self.config_file}"] if settings else []  # an option that older versions do not know
         return [f"{self.case.bin_directory}/stowage-fuse", f"--state={self.state}", f"--mountpoint={self.mountpoint}",
-                *data, *self.fuse_options]
+                *config, *self.fuse_options]
 
     def fuse_processes(self, role):
         """Pids of all processes that serve the mount as "keeper" or "worker"."""

@@ -2,7 +2,7 @@
 
 /nix is a store of the tests' own (build/integration/nix), filled once by --prepare and shared by all cases. A case is a
 module of cases/ with `main(case)`; its first docstring line says what holds when it passes. DRIVER is what
-snapshotter.driver of its nodes is, fuse unless given; "passthrough" is fuse with fuse.data = "passthrough".
+snapshotter.driver of its nodes is, fuse unless given; "passthrough" and "noxattr" are fuse with settings (case.py).
 """
 
 import importlib

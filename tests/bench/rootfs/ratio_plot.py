@@ -8,7 +8,7 @@ apart; order and numbers say the same without colour.
 import math
 from xml.sax.saxutils import escape
 
-COLOURS = ("#56b4e9", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#0072b2")
+COLOURS = ("#56b4e9", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#0072b2", "#f0e442")
 INK, GRID = "#7b828a", "#7b828a40"
 LABELS, AXIS, MARGIN = 330, 460, 50  # widths, left to right: names of rows and a number, bars, a number
 BAR, GAP = 12, 12  # heights

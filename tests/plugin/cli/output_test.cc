@@ -112,6 +112,7 @@ TEST_CASE("StatusToJson and ErrorToJson have the documented shapes", "[cli][outp
                                                    {"fuse_mountpoint", "/run/stowage/fs"},
                                                    {"fuse_mounted", true},
                                                    {"fuse_data", "passthrough"},
+                                                   {"fuse_extended_attributes", true},
                                                    {"driver", "overlay"},
                                                    {"driver_reason", "configured"},
                                                    {"source", ""},
@@ -161,6 +162,9 @@ TEST_CASE("StatusToText says what is off", "[cli][output]") {
   CHECK(absl::EndsWith(StatusToText(status), "/run/stowage/fs\n"));  // of an older stowaged
   status.set_fuse_data("cached");
   CHECK(absl::EndsWith(StatusToText(status), "/run/stowage/fs (cached)\n"));
+  status.set_fuse_without_extended_attributes(true);
+  CHECK(absl::EndsWith(StatusToText(status), "/run/stowage/fs (cached, no extended attributes)\n"));
+  CHECK(json::parse(StatusToJson(status))["fuse_extended_attributes"] == false);
   status.set_driver("fuse");
   status.set_driver_reason("configured");
   CHECK(absl::EndsWith(StatusToText(status), "\nDriver:       fuse (configured)\n"));

@@ -36,6 +36,7 @@ address = "0.0.0.0:80"
 [fuse]
 mountpoint = "/m/"
 data = "auto"
+extended_attributes = false
 [overlay]
 directory = "/run/o"
 [source]
@@ -73,6 +74,7 @@ level = "debug"
   CHECK(config->registry_address == "0.0.0.0:80");
   CHECK(config->fuse_mountpoint == "/m");
   CHECK(config->fuse_data == "auto");
+  CHECK_FALSE(config->fuse_extended_attributes);
   CHECK(config->driver == DriverChoice::kAuto);
   CHECK(config->overlay_directory == "/run/o");
   CHECK(config->lazy);
@@ -104,6 +106,8 @@ TEST_CASE("ParseConfig names what is wrong and where", "[plugin][config]") {
       {"[log]\nlevle = \"info\"\n" + kSource, "unknown key 'levle' in [log]; known are: level"},
       {"log = 1\n" + kSource, "'log' must be a table"},
       {"[fuse]\ndata = \"direct\"\n" + kSource, "fuse.data must be \"cached\", \"passthrough\""},
+      {"[fuse]\nextended_attributes = \"no\"\n" + kSource,
+       "fuse.extended_attributes must be true or false"},
       {"[log]\nlevel = 3\n" + kSource, "test.toml:2:9: log.level must be \"debug\""},
       {"[layering]\nmax_layers = 0\n" + kSource,
        "layering.max_layers must be a whole number from 1 to 120"},

@@ -344,12 +344,18 @@ TEST_CASE("doctor finds what is wrong with Stowage itself", "[doctor]") {
            {"fuse-mount", Severity::kError, "/run/stowage/fs",
             [](NodeFacts& facts) { facts.stowage.fuse_mounted = false; }},
            {"fuse-data", Severity::kWarning, "a mount keeps its mode",
-            [](NodeFacts& facts) { facts.stowage.fuse_data_wanted = "passthrough"; }},
+            [](NodeFacts& facts) { facts.stowage.fuse_wanted.data = "passthrough"; }},
            {"fuse-data-mode", Severity::kNote, "passthrough",
             [](NodeFacts& facts) {
-              facts.stowage.fuse_data = "passthrough";
-              facts.stowage.fuse_data_wanted = "auto";
+              facts.stowage.fuse.data = "passthrough";
+              facts.stowage.fuse_wanted.data = "auto";
             }},
+           {"fuse-extended-attributes", Severity::kWarning,
+            "has extended attributes, and fuse.extended_attributes is false",
+            [](NodeFacts& facts) { facts.stowage.fuse_wanted.extended_attributes = false; }},
+           {"fuse-extended-attributes", Severity::kWarning,
+            "does without extended attributes, and fuse.extended_attributes is true",
+            [](NodeFacts& facts) { facts.stowage.fuse.extended_attributes = false; }},
            {"view-driver", Severity::kNote, "overlay: configured",
             [](NodeFacts& facts) {
               facts.stowage.driver = "overlay";

@@ -56,7 +56,7 @@ NodeFacts HealthyNode(const ContainerdVersion& version) {
   facts.stowage.state_directory = "/var/lib/stowage";
   facts.stowage.mountpoint = "/run/stowage/fs";
   facts.stowage.fuse_mounted = true;
-  facts.stowage.fuse_data = facts.stowage.fuse_data_wanted = "cached";
+  facts.stowage.fuse.data = facts.stowage.fuse_wanted.data = "cached";
 
   facts.machine.fuse_device = true;
   facts.machine.kernel_major = 6;
