@@ -41,6 +41,11 @@ absl::StatusOr<FuseConfig> ReadFuseConfig(const std::string& path) {
       return WrongValue(path, *attributes.node(), "fuse.extended_attributes must be true or false");
     wanted.extended_attributes = attributes.value_or(true);
   }
+  if (const auto context = config["fuse"]["selinux_context"]) {
+    if (!context.is_string())
+      return WrongValue(path, *context.node(), "fuse.selinux_context must be a string");
+    wanted.selinux_context = context.value_or(std::string());
+  }
   return wanted;
 }
 

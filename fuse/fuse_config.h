@@ -11,6 +11,7 @@ namespace stowage {
 struct FuseConfig {
   std::string data = "cached";  // "passthrough", "auto"
   bool extended_attributes = true;
+  std::string selinux_context;  // of every file; "": the kernel's policy says
 };
 
 // From the configuration file, TOML 1.0; defaults if the file or a key is not there. All else in

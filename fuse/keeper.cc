@@ -100,6 +100,7 @@ absl::StatusOr<SavedSession> SaveSession(const NewFuseMount& made,
 // What a keeper has before it has a mount.
 struct Beginning {
   ConnectionSettings settings;
+  std::string selinux_context;
   ServerDescriptors descriptors;
   UniqueFd signals;
   std::function<void()> on_serving;
@@ -107,8 +108,8 @@ struct Beginning {
 
 absl::Status MountAndKeep(const ServerOptions& options, Beginning beginning,
                           const LogFunction& log) {
-  STOWAGE_ASSIGN_OR_RETURN(NewFuseMount made,
-                           MountFuse(options.mount_point, beginning.settings, log));
+  STOWAGE_ASSIGN_OR_RETURN(NewFuseMount made, MountFuse(options.mount_point, beginning.settings,
+                                                        beginning.selinux_context, log));
   // From here on every way out has to end the mount.
   absl::StatusOr<SavedSession> saved = SaveSession(made, beginning.settings);
   if (!saved.ok()) {
@@ -176,6 +177,7 @@ absl::Status RunKeeper(const ServerOptions& options, KeeperStart start, const Lo
                            ChooseDataMode(wanted.data, descriptors.store_directory.get(), log));
   return MountAndKeep(resolved,
                       {{data_mode, wanted.extended_attributes},
+                       wanted.selinux_context,
                        std::move(descriptors),
                        std::move(signals),
                        announce},

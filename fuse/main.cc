@@ -121,6 +121,7 @@ int RunForPeople(int argc, char** argv) {
   std::string config;
   std::string data_mode;
   bool extended_attributes = true;
+  std::string selinux_context;
   CLI::App app("Shows views of the Nix store as one FUSE file system, for containers.",
                "stowage-fuse");
   app.set_version_flag("--version", "stowage-fuse " STOWAGE_VERSION);
@@ -138,9 +139,11 @@ int RunForPeople(int argc, char** argv) {
                "Say that extended attributes are not supported, rather than that a file has none: "
                "the kernel then asks once for the life of the mount, and containerd cannot compare "
                "snapshots");
+  app.add_option("--selinux-context", selinux_context,
+                 "SELinux context of every file that is shown, for the life of the mount");
   app.add_option("--config", config,
-                 "stowaged's configuration file, for its keys fuse.data and "
-                 "fuse.extended_attributes");
+                 "stowaged's configuration file, for its keys fuse.data, "
+                 "fuse.extended_attributes and fuse.selinux_context");
   AddServerOptions(app, options);
   CLI11_PARSE(app, argc, argv);
   stowage::StartProgramLog("stowage-fuse", options.log_level);
@@ -148,6 +151,7 @@ int RunForPeople(int argc, char** argv) {
   auto wanted = config.empty() ? stowage::FuseConfig() : stowage::ReadFuseConfig(config);
   if (wanted.ok() && !data_mode.empty()) wanted->data = data_mode;
   if (wanted.ok() && !extended_attributes) wanted->extended_attributes = false;
+  if (wanted.ok() && !selinux_context.empty()) wanted->selinux_context = selinux_context;
 
   const auto absolute = [](const std::string& path) {
     std::error_code ignored;  // the path itself is reported when it is used

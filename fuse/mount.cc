@@ -26,6 +26,7 @@
 #include "fuse/init_reply.h"
 #include "fuse/lost_overlays.h"
 #include "fuse/mount_table.h"
+#include "fuse/selinux_option.h"
 
 namespace stowage {
 namespace {
@@ -95,18 +96,23 @@ absl::StatusOr<std::string> DeviceMountedAt(const std::string& mount_point) {
 }
 
 absl::Status CallMount(int fuse_fd, const std::string& mount_point,
-                       const ConnectionSettings& settings) {
+                       const ConnectionSettings& settings, const std::string& selinux_context) {
+  STOWAGE_ASSIGN_OR_RETURN(const std::string label, SelinuxMountOption(selinux_context));
   const std::string source = FuseMountSource(
       {std::string(DataModeName(settings.data_mode)), settings.extended_attributes});
-  const std::string data = absl::StrCat(
-      "fd=", fuse_fd, ",rootmode=40000,user_id=0,group_id=0,allow_other,default_permissions");
+  const std::string data =
+      absl::StrCat("fd=", fuse_fd,
+                   ",rootmode=40000,user_id=0,group_id=0,allow_other,default_permissions", label);
   if (::mount(source.c_str(), mount_point.c_str(), kFileSystemType,
               MS_RDONLY | MS_NODEV | MS_NOSUID | MS_NOATIME, data.c_str()) == 0)
     return absl::OkStatus();
-  if (errno == EPERM)
+  const int error = errno;
+  if (error == EPERM)
     return absl::PermissionDeniedError(absl::StrCat(
-        "mount at ", mount_point, ": ", std::strerror(errno), "; run as root with CAP_SYS_ADMIN"));
-  return absl::ErrnoToStatus(errno, absl::StrCat("mount at ", mount_point));
+        "mount at ", mount_point, ": ", std::strerror(error), "; run as root with CAP_SYS_ADMIN"));
+  const std::string context =
+      label.empty() ? "" : absl::StrCat(" with SELinux context ", selinux_context);
+  return absl::ErrnoToStatus(error, absl::StrCat("mount at ", mount_point, context));
 }
 
 }  // namespace
@@ -138,11 +144,12 @@ absl::StatusOr<std::string> ResolveMountPoint(std::string path) {
 }
 
 absl::StatusOr<NewFuseMount> MountFuse(const std::string& mount_point,
-                                       const ConnectionSettings& settings, const LogFunction& log) {
+                                       const ConnectionSettings& settings,
+                                       const std::string& selinux_context, const LogFunction& log) {
   STOWAGE_ASSIGN_OR_RETURN(UniqueFd fd, OpenFuseDevice());
   STOWAGE_RETURN_IF_ERROR(ClearMountPoint(mount_point, log));
   STOWAGE_RETURN_IF_ERROR(MakeDirectories(mount_point));
-  STOWAGE_RETURN_IF_ERROR(CallMount(fd.get(), mount_point, settings));
+  STOWAGE_RETURN_IF_ERROR(CallMount(fd.get(), mount_point, settings, selinux_context));
   STOWAGE_ASSIGN_OR_RETURN(const std::string device, DeviceMountedAt(mount_point));
   if (!device.empty()) return NewFuseMount{std::move(fd), {mount_point, device}};
   (void)::umount2(mount_point.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW);

@@ -32,14 +32,15 @@ absl::StatusOr<std::string> ResolveMountPoint(std::string path);
 absl::StatusOr<UniqueFd> OpenFuseDevice();
 
 // Opens /dev/fuse and mounts at `mount_point`, a resolved one, which is made when missing.
-// The mount's source in mountinfo tells the settings.
+// The mount's source in mountinfo tells the settings. selinux_context: as SelinuxMountOption.
 //
 // A dead mount that an earlier stowage-fuse left there is detached first, and the log says which
 // containers are lost with it. Errors: FailedPrecondition if anything else is mounted there, or a
 // stowage-fuse that is alive; NotFound without /dev/fuse, PermissionDenied without the right to
-// mount; each says what to do.
+// mount; as SelinuxMountOption; each says what to do.
 absl::StatusOr<NewFuseMount> MountFuse(const std::string& mount_point,
-                                       const ConnectionSettings& settings, const LogFunction& log);
+                                       const ConnectionSettings& settings,
+                                       const std::string& selinux_context, const LogFunction& log);
 
 // Reads the kernel's FUSE_INIT from a fresh mount. Errors: DeadlineExceeded after 10 s; Internal.
 absl::StatusOr<std::string> ReadInitRequest(int fuse_fd);

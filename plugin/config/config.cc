@@ -9,6 +9,7 @@
 #include "absl/strings/str_join.h"
 #include "base/annotate.h"
 #include "base/file.h"
+#include "base/selinux_context.h"
 #include "base/status_macros.h"
 
 namespace stowage {
@@ -135,6 +136,15 @@ std::function<std::string(const toml::node&)> FuseData(std::string& target) {
   };
 }
 
+std::function<std::string(const toml::node&)> SelinuxContext(std::string& target) {
+  return [&target](const toml::node& node) -> std::string {
+    if (!node.is_string()) return "must be a string";
+    target = node.as_string()->get();
+    const absl::Status right = target.empty() ? absl::OkStatus() : CheckSelinuxContext(target);
+    return right.ok() ? "" : absl::StrCat("is wrong: ", right.message());
+  };
+}
+
 std::function<std::string(const toml::node&)> LogLevel(std::string& target) {
   return [&target](const toml::node& node) -> std::string {
     const std::string text = node.value_or(std::string());
@@ -158,6 +168,7 @@ std::vector<Key> KeysOf(Config& config) {
       {"fuse", "mountpoint", AbsolutePath(config.fuse_mountpoint)},
       {"fuse", "data", FuseData(config.fuse_data)},
       {"fuse", "extended_attributes", Switch(config.fuse_extended_attributes)},
+      {"fuse", "selinux_context", SelinuxContext(config.fuse_selinux_context)},
       {"overlay", "directory", AbsolutePath(config.overlay_directory)},
       {"source", "kind", SourceKind(config.source.kind)},
       {"source", "location", Text(config.source.location)},

@@ -31,6 +31,7 @@ struct Config {
   // Read by stowage-fuse (fuse/fuse_config.h).
   std::string fuse_data = "cached";  // "passthrough", "auto"
   bool fuse_extended_attributes = true;
+  std::string fuse_selinux_context;  // "": none
 
   // [overlay]
   std::string overlay_directory = "/run/stowage/overlay";

@@ -229,6 +229,28 @@ TEST_CASE("without extended attributes the kernel is told so once, by whichever 
   CHECK_FALSE(FuseMountSettingsAt(*mounts, server.mount_point()).extended_attributes);
 }
 
+TEST_CASE("an SELinux context is refused where it is none, and where the kernel has no SELinux",
+          "[integration][fuse]") {
+  StoreTree store;
+  const auto refusal = [&](const std::string& context) {
+    std::string error;
+    CHECK(
+        testing::RunFuseProgram({"--state", store.state(), "--store", store.store(), "--mountpoint",
+                                 store.root() + "/mnt", "--selinux-context", context},
+                                &error) == 1);
+    return error;
+  };
+  CHECK(absl::StrContains(refusal("system_u:object_r:t:s0\",suid"), "is no SELinux context"));
+  const auto mounts = MountsAt(store.root() + "/mnt");
+  REQUIRE_OK(mounts);
+  CHECK(mounts->empty());
+  const auto file_systems = ReadFile("/proc/filesystems");
+  REQUIRE_OK(file_systems);
+  if (absl::StrContains(*file_systems, "selinuxfs")) return;
+  CHECK(absl::StrContains(refusal("system_u:object_r:container_ro_file_t:s0"),
+                          "this kernel runs without SELinux"));
+}
+
 TEST_CASE("in passthrough an open file is read without any worker", "[integration][fuse]") {
   if (!TestsPassthrough()) return;
   const LivingStore living;

@@ -37,6 +37,7 @@ address = "0.0.0.0:80"
 mountpoint = "/m/"
 data = "auto"
 extended_attributes = false
+selinux_context = "system_u:object_r:container_ro_file_t:s0"
 [overlay]
 directory = "/run/o"
 [source]
@@ -75,6 +76,7 @@ level = "debug"
   CHECK(config->fuse_mountpoint == "/m");
   CHECK(config->fuse_data == "auto");
   CHECK_FALSE(config->fuse_extended_attributes);
+  CHECK(config->fuse_selinux_context == "system_u:object_r:container_ro_file_t:s0");
   CHECK(config->driver == DriverChoice::kAuto);
   CHECK(config->overlay_directory == "/run/o");
   CHECK(config->lazy);
@@ -108,6 +110,8 @@ TEST_CASE("ParseConfig names what is wrong and where", "[plugin][config]") {
       {"[fuse]\ndata = \"direct\"\n" + kSource, "fuse.data must be \"cached\", \"passthrough\""},
       {"[fuse]\nextended_attributes = \"no\"\n" + kSource,
        "fuse.extended_attributes must be true or false"},
+      {"[fuse]\nselinux_context = \"s0,ro\"\n" + kSource,
+       "fuse.selinux_context is wrong: 's0,ro' is no SELinux context"},
       {"[log]\nlevel = 3\n" + kSource, "test.toml:2:9: log.level must be \"debug\""},
       {"[layering]\nmax_layers = 0\n" + kSource,
        "layering.max_layers must be a whole number from 1 to 120"},
