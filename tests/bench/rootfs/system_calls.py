@@ -3,7 +3,7 @@
 import ctypes
 import os
 
-MS_BIND = 1 << 12  # linux/mount.h
+MS_RDONLY, MS_REMOUNT, MS_BIND = 1 << 0, 1 << 5, 1 << 12  # linux/mount.h
 MNT_DETACH = 2
 MAX_OPTION_BYTES = 4000  # a page, less the byte that ends it and some
 
@@ -18,7 +18,9 @@ def _mount(source, target, kind, flags, options):
 
 
 def bind_mount(source, target):
+    """Read-only, which takes a second call: whoever writes below target must not write into source."""
     _mount(source, target, None, MS_BIND, None)
+    _mount(source, target, None, MS_BIND | MS_REMOUNT | MS_RDONLY, None)
 
 
 def mount_overlay(target, options):
