@@ -12,7 +12,9 @@
 
 #include "absl/status/status.h"
 #include "base/program_log.h"
+#include "base/rootless.h"
 #include "base/service_manager.h"
+#include "base/status_macros.h"
 #include "fuse/fuse_config.h"
 #include "fuse/keeper.h"
 #include "fuse/process.h"
@@ -29,6 +31,8 @@ constexpr char kExamples[] =
     "      container on it; SIGHUP replaces it by the program at its place and disturbs nobody\n"
     "  stowage-fuse --state /tmp/s --mountpoint /tmp/m --store /tmp/store --log-level debug\n"
     "      everything at a private place, for a test\n"
+    "  stowage-fuse --rootless\n"
+    "      beside 'stowaged --rootless', in the same user and mount namespace\n"
     "  ls /run/stowage/fs/1/nix/store\n"
     "      what view number 1 shows; a view appears with its file <state>/views/1\n"
     "\n"
@@ -44,8 +48,8 @@ struct InheritedNumbers {
 };
 
 void AddServerOptions(CLI::App& app, stowage::ServerOptions& options) {
-  app.add_option("--mountpoint", options.mount_point, "Where to mount; made when missing")
-      ->capture_default_str();
+  app.add_option("--mountpoint", options.mount_point,
+                 "Where to mount; made when missing [default: /run/stowage/fs]");
   app.add_option("--threads", options.threads, "Threads that serve requests")
       ->check(CLI::Range(1, stowage::kMaxThreads))
       ->capture_default_str();
@@ -109,16 +113,38 @@ std::string OwnProgram(const char* called) {
   return error ? "/proc/self/exe" : path.string();
 }
 
+struct Places {
+  std::string state_directory;
+  std::string mount_point;
+  std::string config;
+};
+
+// Fills in what the command line does not say, what is "".
+absl::Status SetDefaults(bool rootless, Places& places) {
+  Places defaults = {"/var/lib/stowage", "/run/stowage/fs", ""};
+  if (rootless) {
+    STOWAGE_RETURN_IF_ERROR(stowage::CheckRootless("stowage-fuse"));
+    STOWAGE_ASSIGN_OR_RETURN(
+        const stowage::RootlessPaths paths,
+        stowage::FindRootlessPaths({Variable("HOME"), Variable("XDG_CONFIG_HOME"),
+                                    Variable("XDG_DATA_HOME"), Variable("XDG_RUNTIME_DIR")}));
+    defaults = {paths.state_directory, paths.runtime_directory + "/fs", paths.config_file};
+  }
+  if (places.state_directory.empty()) places.state_directory = defaults.state_directory;
+  if (places.mount_point.empty()) places.mount_point = defaults.mount_point;
+  if (places.config.empty()) places.config = defaults.config;
+  return absl::OkStatus();
+}
+
 // What people and systemd start.
 int RunForPeople(int argc, char** argv) {
   stowage::ServerOptions options;
-  options.mount_point = "/run/stowage/fs";
   options.notify_socket = Variable("NOTIFY_SOCKET");
   options.program = OwnProgram(argv[0]);
   stowage::StoredDescriptors stored = TakeStored();
-  std::string state_directory = "/var/lib/stowage";
+  Places places;
+  bool rootless = false;
   std::string store_directory = "/nix/store";
-  std::string config;
   std::string data_mode;
   bool extended_attributes = true;
   std::string selinux_context;
@@ -126,8 +152,8 @@ int RunForPeople(int argc, char** argv) {
                "stowage-fuse");
   app.set_version_flag("--version", "stowage-fuse " STOWAGE_VERSION);
   app.footer(kExamples);
-  app.add_option("--state", state_directory, "Directory with views/ and objects/")
-      ->capture_default_str();
+  app.add_option("--state", places.state_directory,
+                 "Directory with views/ and objects/ [default: /var/lib/stowage]");
   app.add_option("--store", store_directory, "The Nix store")->capture_default_str();
   app.add_option(
          "--data", data_mode,
@@ -141,14 +167,20 @@ int RunForPeople(int argc, char** argv) {
                "snapshots");
   app.add_option("--selinux-context", selinux_context,
                  "SELinux context of every file that is shown, for the life of the mount");
-  app.add_option("--config", config,
+  app.add_option("--config", places.config,
                  "stowaged's configuration file, for its keys fuse.data, "
                  "fuse.extended_attributes and fuse.selinux_context");
+  app.add_flag("--rootless", rootless,
+               "For ordinary users, in a user namespace: --state, --mountpoint and --config are "
+               "those of 'stowaged --rootless' unless they are given");
   AddServerOptions(app, options);
   CLI11_PARSE(app, argc, argv);
   stowage::StartProgramLog("stowage-fuse", options.log_level);
+  places.mount_point = options.mount_point;
+  if (const absl::Status set = SetDefaults(rootless, places); !set.ok()) return Report(set);
 
-  auto wanted = config.empty() ? stowage::FuseConfig() : stowage::ReadFuseConfig(config);
+  auto wanted =
+      places.config.empty() ? stowage::FuseConfig() : stowage::ReadFuseConfig(places.config);
   if (wanted.ok() && !data_mode.empty()) wanted->data = data_mode;
   if (wanted.ok() && !extended_attributes) wanted->extended_attributes = false;
   if (wanted.ok() && !selinux_context.empty()) wanted->selinux_context = selinux_context;
@@ -157,13 +189,13 @@ int RunForPeople(int argc, char** argv) {
     std::error_code ignored;  // the path itself is reported when it is used
     return std::filesystem::absolute(path, ignored).lexically_normal().string();
   };
-  options.mount_point = absolute(options.mount_point);
+  options.mount_point = absolute(places.mount_point);
   const auto announce = [](const std::string& mount_point) {
     std::printf("mounted at %s\n", mount_point.c_str());
     (void)std::fflush(stdout);  // whoever waits for the line may have gone
   };
   return Report(stowage::RunKeeper(options,
-                                   {absolute(state_directory), absolute(store_directory),
+                                   {absolute(places.state_directory), absolute(store_directory),
                                     std::move(wanted), std::move(stored), announce},
                                    stowage::WriteProgramLog));
 }

@@ -108,8 +108,9 @@ absl::Status CallMount(int fuse_fd, const std::string& mount_point,
     return absl::OkStatus();
   const int error = errno;
   if (error == EPERM)
-    return absl::PermissionDeniedError(absl::StrCat(
-        "mount at ", mount_point, ": ", std::strerror(error), "; run as root with CAP_SYS_ADMIN"));
+    return absl::PermissionDeniedError(
+        absl::StrCat("mount at ", mount_point, ": ", std::strerror(error),
+                     "; run as root with CAP_SYS_ADMIN, or with --rootless"));
   const std::string context =
       label.empty() ? "" : absl::StrCat(" with SELinux context ", selinux_context);
   return absl::ErrnoToStatus(error, absl::StrCat("mount at ", mount_point, context));
@@ -126,7 +127,8 @@ absl::StatusOr<UniqueFd> OpenFuseDevice() {
                      "; load the module (modprobe fuse), or in a container pass the device "
                      "(--device /dev/fuse)"));
   return absl::ErrnoToStatus(errno,
-                             "open /dev/fuse; run as root, or in a container allow the device");
+                             "open /dev/fuse; run as root, in a container allow the device, and "
+                             "for ordinary users make its mode 0666, as udev does");
 }
 
 absl::StatusOr<std::string> ResolveMountPoint(std::string path) {

@@ -15,6 +15,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "base/file.h"
+#include "base/own_user_namespace.h"
 #include "base/status_macros.h"
 #include "base/unique_fd.h"
 #include "fuse/init_reply.h"
@@ -68,6 +69,10 @@ absl::Status AcceptPassthrough(int fuse_fd) {
   return absl::OkStatus();
 }
 
+constexpr char kRightsWanted[] =
+    "the kernel refuses to register a file of the store: it wants CAP_SYS_ADMIN in the "
+    "initial user namespace";
+
 struct CloseDir {
   void operator()(DIR* directory) const { (void)::closedir(directory); }
 };
@@ -109,13 +114,12 @@ absl::Status ProbePassthrough(int store_directory_fd) {
   STOWAGE_RETURN_IF_ERROR(AcceptPassthrough(probe.device.get()));
   int entries_left = kMaxEntriesSeen;
   const UniqueFd file = FindRegularFile(store_directory_fd, &entries_left);
+  // Of an empty store no file can say so.
+  if (!file && InUserNamespace()) return absl::FailedPreconditionError(kRightsWanted);
   if (!file) return absl::OkStatus();
   int32_t backing_id = 0;
   const int error = RegisterBackingFile(probe.device.get(), file.get(), &backing_id);
-  if (error == EPERM)
-    return absl::FailedPreconditionError(
-        "the kernel refuses to register a file of the store: it wants CAP_SYS_ADMIN in the "
-        "initial user namespace");
+  if (error == EPERM) return absl::FailedPreconditionError(kRightsWanted);
   if (error == ELOOP)
     return absl::FailedPreconditionError(
         "the store lies on a file system that is stacked on another one, as overlayfs: together "

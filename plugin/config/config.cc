@@ -241,14 +241,15 @@ absl::Status Check(const Config& config, absl::string_view file) {
 
 }  // namespace
 
-absl::StatusOr<Config> ParseConfig(absl::string_view text, absl::string_view name) {
+absl::StatusOr<Config> ParseConfig(absl::string_view text, absl::string_view name,
+                                   const Config& defaults) {
   toml::table root;
   try {
     root = toml::parse(std::string_view(text.data(), text.size()));
   } catch (const toml::parse_error& error) {
     return ConfigError(name, error.source(), std::string(error.description()));
   }
-  Config config;
+  Config config = defaults;
   const std::vector<Key> keys = KeysOf(config);
   for (const auto& [table, node] : root) {
     const std::string table_name(table.str());
@@ -266,13 +267,13 @@ absl::StatusOr<Config> ParseConfig(absl::string_view text, absl::string_view nam
   return config;
 }
 
-absl::StatusOr<Config> LoadConfig(const std::string& path) {
+absl::StatusOr<Config> LoadConfig(const std::string& path, const Config& defaults) {
   auto text = ReadFile(path, size_t{1} << 20);
   if (absl::IsNotFound(text.status()))
     return absl::NotFoundError(absl::StrCat(
         "configuration ", path, " is not there: write one, or name another with --config FILE"));
   STOWAGE_RETURN_IF_ERROR(text.status());
-  return ParseConfig(*text, path);
+  return ParseConfig(*text, path, defaults);
 }
 
 }  // namespace stowage

@@ -65,12 +65,13 @@ struct Config {
 
 // Reads a configuration text.
 //
-// text: TOML 1.0. name: file name for messages.
+// text: TOML 1.0. name: file name for messages. defaults: of the keys that it does not have.
 // Errors: InvalidArgument with file, line and column for a syntax error, an unknown key (names
 // those that exist), a wrong type or a value out of range.
-absl::StatusOr<Config> ParseConfig(absl::string_view text, absl::string_view name);
+absl::StatusOr<Config> ParseConfig(absl::string_view text, absl::string_view name,
+                                   const Config& defaults = Config());
 
 // Reads the file. Errors: as ParseConfig; NotFound if it is not there.
-absl::StatusOr<Config> LoadConfig(const std::string& path);
+absl::StatusOr<Config> LoadConfig(const std::string& path, const Config& defaults = Config());
 
 }  // namespace stowage

@@ -19,6 +19,7 @@
 #include "base/directory.h"
 #include "base/fault_point.h"
 #include "base/file.h"
+#include "base/own_user_namespace.h"
 #include "base/status_macros.h"
 #include "plugin/overlay_redirect/detached_overlay.h"
 #include "plugin/overlay_redirect/node_layers.h"
@@ -94,6 +95,10 @@ OverlayViews::OverlayViews(OverlayViewsOptions options, LowerMount lower_mount, 
       remover_(options_.warn) {}
 
 absl::StatusOr<std::unique_ptr<OverlayViews>> OverlayViews::Open(OverlayViewsOptions options) {
+  if (InUserNamespace())
+    return absl::FailedPreconditionError(
+        "overlayfs follows redirects by trusted.* attributes only, which nobody can set in a user "
+        "namespace");
   // Nobody but root may read the secret name, or list what is in use.
   STOWAGE_RETURN_IF_ERROR(MakeDirectories(options.state_directory + "/overlay", 0700));
   STOWAGE_ASSIGN_OR_RETURN(UniqueFd store,

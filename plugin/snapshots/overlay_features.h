@@ -1,7 +1,5 @@
 #pragma once
 
-#include "absl/strings/string_view.h"
-
 namespace stowage {
 
 // Options that every overlay mount of this node needs.
@@ -15,9 +13,5 @@ struct OverlayFeatures {
 // What the running kernel and this process's user namespace call for (as containerd's overlayfs
 // snapshotter finds it out).
 OverlayFeatures DetectOverlayFeatures();
-
-// True unless the text of /proc/self/uid_map maps every user to itself, as in the initial user
-// namespace.
-bool IsUserNamespaceMap(absl::string_view uid_map);
 
 }  // namespace stowage

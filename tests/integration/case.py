@@ -41,7 +41,10 @@ class Case:
         config: {table: {key: value}} laid over what scripts/lib/stowage.toml says.
         containerd: the installed one unless given.
         """
-        node = Node(self, name, package_set or self.package_set, config or {}, containerd or Containerd())
+        return self.add_node(Node(self, name, package_set or self.package_set, config or {}, containerd or Containerd()))
+
+    def add_node(self, node):
+        """Has it stopped at the end."""
         self._nodes.append(node)
         return node
 

@@ -1,4 +1,4 @@
-#include "plugin/snapshots/overlay_features.h"
+#include "base/own_user_namespace.h"
 
 #include "tests/support/catch.h"
 
@@ -6,7 +6,7 @@ namespace stowage {
 namespace {
 
 TEST_CASE("IsUserNamespaceMap knows the initial namespace by its full identity map",
-          "[plugin][overlay_features]") {
+          "[base][own_user_namespace]") {
   const auto [text, want] = GENERATE(table<const char*, bool>({
       {"         0          0 4294967295\n", false},
       {"0 0 4294967295", false},
