@@ -49,6 +49,7 @@ absl::StatusOr<int> RunDoctorCommand(const Invocation& invocation, const Streams
   options.containerd_address = invocation.containerd_address;
   options.containerd_config = invocation.containerd_config;
   options.stowage_config = invocation.stowage_config;
+  options.stowage_defaults = invocation.stowage_defaults;
   options.platform = OciPlatform();
   options.stowaged = AskStowaged(invocation.control_socket);
   const std::vector<Finding> findings = CheckNode(GatherFacts(options));

@@ -17,7 +17,6 @@ namespace stowage {
 namespace {
 
 constexpr char kContainerdConfig[] = "/etc/containerd/config.toml";
-constexpr char kStowageConfig[] = "/etc/stowage/config.toml";
 
 std::string Duration(std::string& text) {
   absl::Duration duration;
@@ -65,6 +64,9 @@ class Parser {
     invocation_.control_socket = environment.control_socket;
     invocation_.containerd_address = environment.containerd_address;
     invocation_.containerd_namespace = environment.containerd_namespace;
+    invocation_.stowage_config = environment.stowage_config;
+    invocation_.stowage_defaults = environment.stowage_defaults;
+    invocation_.rootless = environment.rootless;
     invocation_.snapshotter = "stowage";
     app_.fallthrough();
     app_.require_subcommand(1);
@@ -182,7 +184,6 @@ class Parser {
   void AddConfigurationFiles(CLI::App& command, absl::string_view by_default) {
     AddAddress(command);
     AddSnapshotter(command);
-    invocation_.stowage_config = kStowageConfig;
     command
         .add_option("--config", invocation_.containerd_config,
                     absl::StrCat("containerd's configuration [default: ", by_default, "]"))

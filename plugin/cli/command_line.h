@@ -39,6 +39,8 @@ struct Invocation {
 
   std::string containerd_config;  // setup, doctor: files
   std::string stowage_config;
+  Config stowage_defaults;         // of keys that stowage_config does not have
+  bool rootless = false;           // as in Environment
   std::string certs_directory;     // "": as containerd's configuration says
   std::string containerd_version;  // "": found out
   bool dry_run = false;

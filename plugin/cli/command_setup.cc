@@ -20,8 +20,9 @@ namespace stowage {
 namespace {
 
 absl::StatusOr<ContainerdSetupOptions> OptionsOf(const Invocation& invocation) {
-  STOWAGE_ASSIGN_OR_RETURN(const StowageSettings settings,
-                           ReadStowageSettings(invocation.stowage_config));
+  STOWAGE_ASSIGN_OR_RETURN(
+      const StowageSettings settings,
+      ReadStowageSettings(invocation.stowage_config, invocation.stowage_defaults));
   const Config& config = settings.config;
   if (settings.endpoint.empty())
     return absl::FailedPreconditionError(absl::StrCat(
@@ -46,7 +47,9 @@ absl::StatusOr<ContainerdSetupOptions> OptionsOf(const Invocation& invocation) {
   options.endpoint = settings.endpoint;
   options.platform = OciPlatform();
   const bool by_fuse = config.driver != DriverChoice::kOverlay;
+  // Only root of the initial user namespace may map the ids of a mount.
   options.remap_ids =
+      !invocation.rootless &&
       CheckIdMapping(config.state_directory, by_fuse ? config.fuse_mountpoint : "").ok();
   options.short_names = invocation.short_names;
   return options;
@@ -54,7 +57,7 @@ absl::StatusOr<ContainerdSetupOptions> OptionsOf(const Invocation& invocation) {
 
 // What remains to be done, in order.
 std::vector<std::string> NextSteps(const ContainerdSetupOptions& options,
-                                   const ContainerdSetupPlan& plan) {
+                                   const ContainerdSetupPlan& plan, bool rootless) {
   std::vector<std::string> steps;
   bool configuration_changed = false;
   for (const FileChange& change : plan.changes)
@@ -68,7 +71,8 @@ std::vector<std::string> NextSteps(const ContainerdSetupOptions& options,
     steps.push_back(
         "on a Kubernetes node: kubectl drain, since pods that run have their images in "
         "another snapshotter");
-    steps.push_back("systemctl restart containerd");
+    steps.push_back(rootless ? "systemctl --user restart containerd"
+                             : "systemctl restart containerd");
   }
   steps.push_back("stowage doctor");
   return steps;
@@ -76,9 +80,10 @@ std::vector<std::string> NextSteps(const ContainerdSetupOptions& options,
 
 nlohmann::ordered_json ToJson(const ContainerdSetupOptions& options,
                               const ContainerdSetupPlan& plan,
-                              const std::vector<WrittenFile>& written, bool dry_run) {
+                              const std::vector<WrittenFile>& written,
+                              const Invocation& invocation) {
   nlohmann::ordered_json object = {{"containerd_version", options.version.ToString()},
-                                   {"written", !dry_run}};
+                                   {"written", !invocation.dry_run}};
   object["changes"] = nlohmann::ordered_json::array();
   for (size_t i = 0; i < plan.changes.size(); ++i) {
     object["changes"].push_back(
@@ -91,16 +96,17 @@ nlohmann::ordered_json ToJson(const ContainerdSetupOptions& options,
     object["by_hand"].push_back(
         {{"path", change.path}, {"reason", change.reason}, {"lines", change.lines}});
   object["notes"] = plan.notes;
-  object["next"] = NextSteps(options, plan);
+  object["next"] = NextSteps(options, plan, invocation.rootless);
   return object;
 }
 
 void PrintText(const ContainerdSetupOptions& options, const ContainerdSetupPlan& plan,
-               const std::vector<WrittenFile>& written, bool dry_run, std::ostream& out) {
+               const std::vector<WrittenFile>& written, const Invocation& invocation,
+               std::ostream& out) {
   out << "containerd " << options.version.ToString() << "\n";
   if (plan.changes.empty() && plan.by_hand.empty()) out << "nothing to change\n";
   for (const FileChange& change : plan.changes)
-    if (dry_run)
+    if (invocation.dry_run)
       out << PrintableText(UnifiedDiff(change.old_text, change.new_text,
                                        change.exists ? change.path : std::string("/dev/null"),
                                        change.path));
@@ -116,12 +122,12 @@ void PrintText(const ContainerdSetupOptions& options, const ContainerdSetupPlan&
     for (const absl::string_view line : absl::StrSplit(PrintableText(change.lines), '\n'))
       out << (line.empty() ? "" : "    ") << line << "\n";
   }
-  if (dry_run) {
+  if (invocation.dry_run) {
     out << "dry run: nothing was written\n";
     return;
   }
   out << "next:\n";
-  for (const std::string& step : NextSteps(options, plan))
+  for (const std::string& step : NextSteps(options, plan, invocation.rootless))
     out << "  " << PrintableText(step) << "\n";
 }
 
@@ -137,11 +143,11 @@ absl::StatusOr<int> RunSetupContainerdCommand(const Invocation& invocation,
   }
   if (invocation.json) {
     // Files may hold what is no UTF-8.
-    streams.out << ToJson(options, plan, written, invocation.dry_run)
+    streams.out << ToJson(options, plan, written, invocation)
                        .dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace)
                 << "\n";
   } else {
-    PrintText(options, plan, written, invocation.dry_run, streams.out);
+    PrintText(options, plan, written, invocation, streams.out);
   }
   return plan.by_hand.empty() ? kExitOk : kExitFailed;
 }

@@ -6,8 +6,12 @@
 #include <string>
 #include <vector>
 
+#include "base/directory.h"
+#include "base/own_user_namespace.h"
+#include "base/rootless.h"
 #include "plugin/cli/environment.h"
 #include "plugin/cli/program.h"
+#include "plugin/config/rootless_defaults.h"
 
 namespace {
 
@@ -15,6 +19,21 @@ namespace {
 std::string Variable(const char* name, const std::string& fallback) {
   const char* value = std::getenv(name);
   return value == nullptr || *value == '\0' ? fallback : value;
+}
+
+// An ordinary user can reach nobody else's stowaged: the socket of root's is root's. In a user
+// namespace, where the user is root, the directory of their own tells.
+void UseOwnStowaged(stowage::Environment& environment) {
+  const bool user = ::geteuid() != 0;
+  if (!user && !stowage::InUserNamespace()) return;
+  const auto paths =
+      stowage::FindRootlessPaths({Variable("HOME", ""), Variable("XDG_CONFIG_HOME", ""),
+                                  Variable("XDG_DATA_HOME", ""), Variable("XDG_RUNTIME_DIR", "")});
+  if (!paths.ok() || (!user && !stowage::DirectoryExists(paths->runtime_directory))) return;
+  environment.rootless = true;
+  environment.stowage_config = paths->config_file;
+  environment.stowage_defaults = stowage::RootlessDefaults(*paths, Variable("USER", ""));
+  environment.control_socket = environment.stowage_defaults.control_socket;
 }
 
 size_t TerminalColumns() {
@@ -28,6 +47,7 @@ size_t TerminalColumns() {
 
 int main(int argc, char** argv) {
   stowage::Environment environment;
+  UseOwnStowaged(environment);
   environment.control_socket = Variable("STOWAGE_SOCKET", environment.control_socket);
   environment.containerd_address = Variable("CONTAINERD_ADDRESS", environment.containerd_address);
   environment.containerd_namespace =

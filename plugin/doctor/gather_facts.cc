@@ -63,7 +63,7 @@ FuseMountSettings SettingsOf(const GatherOptions& options, const std::string& mo
 
 StowageFacts GatherStowage(const GatherOptions& options, Config& config) {
   StowageFacts facts;
-  const auto settings = ReadStowageSettings(options.stowage_config);
+  const auto settings = ReadStowageSettings(options.stowage_config, options.stowage_defaults);
   facts.config_readable = settings.status();
   if (settings.ok()) config = settings->config;
   facts.reachable = options.stowaged.status();
@@ -153,7 +153,7 @@ void GatherAllHosts(NodeFacts& facts) {
 NodeFacts GatherFacts(const GatherOptions& options) {
   NodeFacts facts;
   facts.name = options.name;
-  Config config;
+  Config config = options.stowage_defaults;
   facts.stowage = GatherStowage(options, config);
   const bool by_fuse = facts.stowage.driver != "overlay";
   facts.containerd =

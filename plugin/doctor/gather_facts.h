@@ -3,6 +3,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "plugin/config/config.h"
 #include "plugin/doctor/node_facts.h"
 #include "proto/stowage/stowage.pb.h"
 
@@ -14,6 +15,7 @@ struct GatherOptions {
   // "": what the running containerd was started with, else /etc/containerd/config.toml.
   std::string containerd_config;
   std::string stowage_config = "/etc/stowage/config.toml";
+  Config stowage_defaults;  // of keys that stowage_config does not have
   std::string platform = "linux/amd64";
   // What stowaged's control socket answered.
   absl::StatusOr<v1::StatusResponse> stowaged = absl::UnknownError("not asked");

@@ -14,9 +14,11 @@ std::string EndpointOf(absl::string_view registry_address) {
   return absl::StrCat("http://", host == "0.0.0.0" ? "127.0.0.1" : host, ":", port);
 }
 
-absl::StatusOr<StowageSettings> ReadStowageSettings(const std::string& path) {
+absl::StatusOr<StowageSettings> ReadStowageSettings(const std::string& path,
+                                                    const Config& defaults) {
   StowageSettings settings;
-  auto config = LoadConfig(path);
+  settings.config = defaults;
+  auto config = LoadConfig(path, defaults);
   if (config.ok()) {
     settings.config = *std::move(config);
     settings.found = true;

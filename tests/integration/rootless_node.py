@@ -120,7 +120,9 @@ class RootlessNode(Node):
     # --- clients
 
     def stowage_command(self, command, *rest, namespace=None):
-        return [f"{self._binaries}/stowage", *super().stowage_command(command, *rest, namespace=namespace)[1:]]
+        """Without --socket: the user's stowaged is found by itself."""
+        words = super().stowage_command(command, *rest, namespace=namespace)
+        return [f"{self._binaries}/stowage", *words[words.index(command):]]
 
     def stowage(self, *words, namespace=None, **options):
         return self.run_inside(*self.stowage_command(*words, namespace=namespace), **options)

@@ -27,6 +27,7 @@ def main(case):
     _says_what_is_missing(node)
     node.start()
     _chose_fuse(node)
+    _is_found(node)
     node.stowage("pull", IMAGE, seconds=200)
     expect_equal(node.run_container(IMAGE, "hello", "hello").stdout, HELLO, "a container of an image of Nix")
     _sees_files_of_root(node)
@@ -58,6 +59,21 @@ def _chose_fuse(node):
     status = json.loads(node.stowage("status", "--json").stdout)
     expect_equal((status["driver"], status["fuse_mounted"]), ("fuse", True), "the driver")
     expect_in("user namespace", status["driver_reason"], "why")
+
+
+def _is_found(node):
+    """By the command line on both sides of the namespaces."""
+    outside = run([*node.as_user(), *node.stowage_command("status", "--json")], env=node.environment, cwd="/")
+    expect_equal(json.loads(outside.stdout)["snapshotter_socket"], node.snapshotter_socket, "the user's stowaged")
+    doctor = node.stowage("doctor", "--json", "--address", node.containerd_socket, "--config",
+                          f"{node.directory}/containerd.toml", check=False)
+    findings = json.loads(doctor.stdout)["findings"]
+    expect_equal([finding for finding in findings if finding["severity"] == "error"], [], "what does not work")
+    expect_in("view-driver", [finding["id"] for finding in findings], "what is said of the driver")
+    setup = node.stowage("setup", "containerd", "--dry-run", "--containerd-version", "1.6.20", "--config",
+                         f"{node.directory}/none.toml").stdout
+    expect_in(f'address = "{node.snapshotter_socket}"', setup, "what containerd would be told")
+    expect("remap-ids" not in setup, "ids would be mapped, which only root of the machine can do")
 
 
 def _sees_files_of_root(node):
