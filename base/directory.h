@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
@@ -23,5 +24,7 @@ absl::StatusOr<std::vector<std::string>> ListDirectory(const std::string& path);
 // Removes a file or a whole tree, read-only directories included, walking by descriptors without
 // following links. A path that does not exist is OK. Never crosses into another mount.
 absl::Status RemoveTree(const std::string& path);
+// stop: asked before each file. Once it says so, Cancelled, and what is left can be removed later.
+absl::Status RemoveTree(const std::string& path, absl::FunctionRef<bool()> stop);
 
 }  // namespace stowage

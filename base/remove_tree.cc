@@ -22,7 +22,8 @@ constexpr int kOpenFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW;
 // a tree deeper than any stack or table of descriptors.
 class TreeRemoval {
  public:
-  TreeRemoval(std::string shown, dev_t device) : shown_(std::move(shown)), device_(device) {}
+  TreeRemoval(std::string shown, dev_t device, absl::FunctionRef<bool()> stop)
+      : shown_(std::move(shown)), device_(device), stop_(stop) {}
 
   // Removes `name`, a file or a tree, from the directory `parent`.
   absl::Status Run(UniqueFd parent, std::string name) {
@@ -54,8 +55,14 @@ class TreeRemoval {
     return absl::ErrnoToStatus(errno, absl::StrCat(what, " ", name, " in ", shown_));
   }
 
+  absl::Status CheckGoesOn() const {
+    if (!stop_()) return absl::OkStatus();
+    return absl::CancelledError(absl::StrCat("remove ", shown_, ": stopped before its end"));
+  }
+
   // False: `name` in the current directory is gone. True: it is a directory.
   absl::StatusOr<bool> RemoveFile(const std::string& name) {
+    STOWAGE_RETURN_IF_ERROR(CheckGoesOn());
     if (::unlinkat(current_.get(), name.c_str(), 0) == 0 || errno == ENOENT) return false;
     // Linux says EISDIR, POSIX and some file systems EPERM.
     if (errno != EISDIR && errno != EPERM) return Failed("remove", name);
@@ -102,6 +109,7 @@ class TreeRemoval {
   }
 
   absl::Status Leave() {
+    STOWAGE_RETURN_IF_ERROR(CheckGoesOn());
     const Level level = std::move(levels_.back());
     levels_.pop_back();
     STOWAGE_ASSIGN_OR_RETURN(current_, OpenAt(current_.get(), "..", kOpenFlags));
@@ -119,6 +127,7 @@ class TreeRemoval {
 
   const std::string shown_;
   const dev_t device_;
+  const absl::FunctionRef<bool()> stop_;
   UniqueFd current_;
   std::vector<Level> levels_;
 };
@@ -126,6 +135,10 @@ class TreeRemoval {
 }  // namespace
 
 absl::Status RemoveTree(const std::string& path) {
+  return RemoveTree(path, [] { return false; });
+}
+
+absl::Status RemoveTree(const std::string& path, absl::FunctionRef<bool()> stop) {
   std::string trimmed = path;
   while (trimmed.size() > 1 && trimmed.back() == '/') trimmed.pop_back();
   const std::filesystem::path split(trimmed);
@@ -136,7 +149,8 @@ absl::Status RemoveTree(const std::string& path) {
   struct stat status;
   if (::fstat(parent_fd->get(), &status) != 0)
     return absl::ErrnoToStatus(errno, absl::StrCat("stat ", parent));
-  return TreeRemoval(path, status.st_dev).Run(*std::move(parent_fd), split.filename().string());
+  return TreeRemoval(path, status.st_dev, stop)
+      .Run(*std::move(parent_fd), split.filename().string());
 }
 
 }  // namespace stowage

@@ -39,7 +39,8 @@ void TreeRemover::Run() noexcept {
       path = std::move(waiting_.front());
       waiting_.pop_front();
     }
-    const absl::Status status = RemoveTree(path);
+    const absl::Status status = RemoveTree(path, [this] { return IsStopping(); });
+    if (absl::IsCancelled(status)) return;
     if (!status.ok()) warn_(absl::StrCat("delete ", path, ": ", status.message()));
     const absl::MutexLock lock(&mutex_);
     known_.erase(path);

@@ -18,7 +18,8 @@ class TreeRemover {
  public:
   // warn: told which tree could not be deleted and why; it is left where it is.
   explicit TreeRemover(std::function<void(absl::string_view)> warn);
-  // Ends the tree being deleted; those still waiting stay on disk.
+  // Takes no longer than deleting one file: what is left of the tree being deleted and those that
+  // wait stay on disk, to be added by the next process.
   ~TreeRemover();
   TreeRemover(const TreeRemover&) = delete;
   TreeRemover& operator=(const TreeRemover&) = delete;
@@ -30,6 +31,10 @@ class TreeRemover {
 
  private:
   void Run() noexcept;
+  bool IsStopping() {
+    const absl::MutexLock lock(&mutex_);
+    return stopping_;
+  }
   bool HasWork() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     return stopping_ || !waiting_.empty();
   }

@@ -38,5 +38,27 @@ TEST_CASE("TreeRemover tells what it cannot delete and goes on", "[plugin][tree_
   CHECK(::access(directory.Join("next").c_str(), F_OK) != 0);
 }
 
+// A skeleton of 5,000 store paths takes seconds on some file systems, and SIGTERM waits for this.
+TEST_CASE("TreeRemover ends in the middle of a tree, and another goes on",
+          "[plugin][tree_remover]") {
+  const testing::TemporaryDirectory directory;
+  const std::string tree = directory.Join("tree");
+  std::vector<std::string> warnings;
+  const auto warn = [&](absl::string_view message) { warnings.emplace_back(message); };
+  for (int i = 0; i < 3000; ++i) REQUIRE_OK(MakeDirectories(tree + "/" + std::to_string(i)));
+  {
+    TreeRemover remover(warn);
+    remover.Add(tree);
+    // It has begun, and not all is gone at once.
+    while (ListDirectory(tree).value().size() == 3000) ::usleep(100);
+  }
+  CHECK_FALSE(ListDirectory(tree).value().empty());
+  TreeRemover next(warn);
+  next.Add(tree);
+  next.Drain();
+  CHECK(ListDirectory(directory.path()).value().empty());
+  CHECK(warnings.empty());
+}
+
 }  // namespace
 }  // namespace stowage
