@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 
 namespace stowage {
@@ -24,7 +25,22 @@ class ResetAtEnd {
   SqliteStatement& statement_;
 };
 
-StoredSnapshot RowOf(const SqliteStatement& row) {
+// Of a damaged database, or of a later version's: to be guessed at by nobody.
+absl::Status CheckNumbers(const SqliteStatement& row) {
+  const int64_t kind = row.ColumnInt64(4);
+  const int64_t driver = row.ColumnInt64(10);
+  if (kind >= static_cast<int64_t>(SnapshotKind::kView) &&
+      kind <= static_cast<int64_t>(SnapshotKind::kCommitted) &&
+      driver >= static_cast<int64_t>(ViewDriver::kFuse) &&
+      driver <= static_cast<int64_t>(ViewDriver::kOverlay))
+    return absl::OkStatus();
+  return absl::DataLossError(absl::StrCat("snapshot ", row.ColumnText(1),
+                                          " in the database has kind ", kind, " and driver ",
+                                          driver, ", which this version of Stowage does not know"));
+}
+
+absl::StatusOr<StoredSnapshot> RowOf(const SqliteStatement& row) {
+  STOWAGE_RETURN_IF_ERROR(CheckNumbers(row));
   StoredSnapshot stored;
   stored.id = row.ColumnInt64(0);
   stored.snapshot.name = row.ColumnText(1);
@@ -88,7 +104,7 @@ absl::StatusOr<std::vector<StoredSnapshot>> SnapshotQueries::Read(const Snapshot
   while (true) {
     STOWAGE_ASSIGN_OR_RETURN(const bool found, statement.Step());
     if (!found) return rows;
-    StoredSnapshot stored = RowOf(statement);
+    STOWAGE_ASSIGN_OR_RETURN(StoredSnapshot stored, RowOf(statement));
     STOWAGE_ASSIGN_OR_RETURN(stored.snapshot.labels, Labels(stored.id));
     rows.push_back(std::move(stored));
   }

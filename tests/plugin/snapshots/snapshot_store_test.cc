@@ -4,6 +4,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "plugin/state/state_database.h"
 #include "tests/support/catch.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temporary_directory.h"
@@ -30,6 +31,7 @@ class StoreFixture {
     store_ = *std::move(opened);
   }
   SnapshotStore& store() { return *store_; }
+  std::string path() const { return directory_.Join("stowage.db"); }
 
  private:
   testing::TemporaryDirectory directory_;
@@ -91,6 +93,19 @@ TEST_CASE("SnapshotStore::Chain lists a chain top first", "[plugin][snapshot_sto
 }
 
 // What memory answers must be what the database answers to the next process.
+TEST_CASE("SnapshotStore does not open a database whose numbers it does not know",
+          "[plugin][snapshot_store]") {
+  const std::string change = GENERATE("driver = 2", "driver = -1", "kind = 0", "kind = 4");
+  StoreFixture fixture;
+  REQUIRE_OK(fixture.store().Create(Active("odd"), NoDirectory));
+  auto database = OpenStateDatabase(fixture.path());
+  REQUIRE_OK(database);
+  REQUIRE_OK(database->Execute(absl::StrCat("UPDATE snapshots SET ", change)));
+  const absl::Status status = SnapshotStore::Open(fixture.path()).status();
+  CHECK(absl::IsDataLoss(status));
+  CHECK(absl::StrContains(status.message(), "snapshot odd in the database has kind"));
+}
+
 TEST_CASE("SnapshotStore answers the same after it was opened again", "[plugin][snapshot_store]") {
   StoreFixture fixture;
   const auto base = fixture.store().Create(Active("extract"), NoDirectory);
