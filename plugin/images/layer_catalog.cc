@@ -70,19 +70,34 @@ absl::StatusOr<std::unique_ptr<LayerCatalog>> LayerCatalog::Open(
 // them.
 absl::Status LayerCatalog::RootAgain(const LayerRecord& layer) {
   STOWAGE_ASSIGN_OR_RETURN(const std::vector<ObjectRecord> objects, table_->Objects({layer.id}));
-  STOWAGE_ASSIGN_OR_RETURN(const UniqueFd store,
-                           OpenAt(AT_FDCWD, options_.store_directory, O_PATH | O_DIRECTORY));
+  const auto store = OpenAt(AT_FDCWD, options_.store_directory, O_PATH | O_DIRECTORY);
+  if (!store.ok()) return absl::UnavailableError(store.status().message());
   std::vector<StorePath> paths;
   for (const ObjectRecord& object : objects) {
     if (!views_->promises().Contains(object.number))
-      STOWAGE_RETURN_IF_ERROR(CheckExists(store.get(), object.base_name, options_.store_directory));
+      STOWAGE_RETURN_IF_ERROR(
+          CheckExists(store->get(), object.base_name, options_.store_directory));
     STOWAGE_ASSIGN_OR_RETURN(StorePath path, StorePath::FromBaseName(object.base_name));
     paths.push_back(std::move(path));
   }
-  return gc_roots_.Add(RootHolder(layer), paths);
+  const absl::Status added = gc_roots_.Add(RootHolder(layer), paths);
+  return added.ok() ? added : absl::UnavailableError(added.message());
+}
+
+// Such a layer is still held; what went wrong at the start has been told.
+void LayerCatalog::RootUnrooted() {
+  const auto is_done = [this](int64_t id) {
+    const absl::StatusOr<LayerRecord> layer = table_->FindById(id);
+    if (!layer.ok()) return absl::IsNotFound(layer.status());
+    if (!layer->rooted) return true;
+    const absl::Status status = RootAgain(*layer);
+    return status.ok() || (absl::IsNotFound(status) && table_->SetRooted({id}, false).ok());
+  };
+  unrooted_.erase(std::remove_if(unrooted_.begin(), unrooted_.end(), is_done), unrooted_.end());
 }
 
 absl::Status LayerCatalog::ReconcileRoots() {
+  const absl::MutexLock lock(&collecting_);
   STOWAGE_RETURN_IF_ERROR(gc_roots_.RemoveUnfinished());
   STOWAGE_ASSIGN_OR_RETURN(const std::vector<std::string> holders, gc_roots_.Holders());
   STOWAGE_ASSIGN_OR_RETURN(const std::vector<LayerRecord> rooted, table_->RootedLayers());
@@ -90,13 +105,17 @@ absl::Status LayerCatalog::ReconcileRoots() {
   absl::flat_hash_set<std::string> claimed;
   std::vector<int64_t> lost;
   for (const LayerRecord& layer : rooted) {
-    const bool has_roots = layer.kind == LayerKind::kProfile ||
-                           present.contains(RootHolder(layer)) || RootAgain(layer).ok();
-    if (has_roots) {
-      claimed.insert(RootHolder(layer));
-    } else {
+    const bool has_roots = layer.kind == LayerKind::kProfile || present.contains(RootHolder(layer));
+    const absl::Status status = has_roots ? absl::OkStatus() : RootAgain(layer);
+    if (absl::IsNotFound(status)) {
       lost.push_back(layer.id);
+      continue;
     }
+    claimed.insert(RootHolder(layer));
+    if (status.ok()) continue;
+    unrooted_.push_back(layer.id);
+    options_.warn(absl::StrCat("layer ", layer.diff_id.ToString(),
+                               " is without GC roots, tried again later: ", status.message()));
   }
   STOWAGE_RETURN_IF_ERROR(table_->SetRooted(lost, false));
   STOWAGE_FAULT_POINT("layers.reconcile.claims_dropped");
@@ -337,6 +356,7 @@ absl::StatusOr<size_t> LayerCatalog::Collect(absl::Time now) {
 }
 
 absl::StatusOr<size_t> LayerCatalog::CollectLayers(absl::Time now) {
+  if (!unrooted_.empty()) RootUnrooted();
   STOWAGE_ASSIGN_OR_RETURN(const std::vector<LayerRecord> unneeded,
                            table_->TakeUnneededLayers(now));
   if (unneeded.empty() && !files_left_) return 0;

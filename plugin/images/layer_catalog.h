@@ -122,7 +122,9 @@ class LayerCatalog : public RemoteLayers {
   // Those of the layers that may have lost store paths since they were checked. removals: what
   // removals_ counts now.
   std::vector<int64_t> NotChecked(absl::Span<const LayerRecord> records, uint64_t removals);
+  // Errors: NotFound if the layer has lost a store path for good; others may pass.
   absl::Status RootAgain(const LayerRecord& layer);
+  void RootUnrooted() ABSL_EXCLUSIVE_LOCKS_REQUIRED(collecting_);
   absl::StatusOr<size_t> CollectLayers(absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(collecting_);
   absl::StatusOr<bool> RemoveUnneededProfiles();
 
@@ -137,6 +139,8 @@ class LayerCatalog : public RemoteLayers {
   absl::Mutex collecting_;
   // A clean-up was interrupted, or something was still mounted; at first, unknown.
   bool files_left_ ABSL_GUARDED_BY(collecting_) = true;
+  // Held layers that have no roots, because of errors that may pass.
+  std::vector<int64_t> unrooted_ ABSL_GUARDED_BY(collecting_);
   // None if the kernel had no inotify instance left: each call then checks everything.
   std::optional<RemovalWatch> removals_;
   absl::Mutex mutex_;

@@ -176,6 +176,20 @@ TEST_CASE("LayerCatalog brings roots and database in line at start, in both dire
     CHECK(f.catalog->gc_roots().Holders().value() ==
           std::vector<std::string>{f.layer.content_key.hex()});
   }
+  SECTION("roots that cannot be made now are made later, and the claim stays") {
+    REQUIRE_OK(f.catalog->table().Hold({f.layer.id}, absl::Now() + absl::Hours(1)));
+    REQUIRE_OK(RemoveTree(f.directory.Join("roots/layers")));
+    REQUIRE(::symlink("nowhere", f.directory.Join("roots/layers").c_str()) == 0);
+    f.Open();
+    CHECK(f.catalog->table().FindById(f.layer.id)->rooted);
+    REQUIRE_OK(f.catalog->Collect(absl::Now()));
+    CHECK(f.catalog->gc_roots().Holders()->empty());
+    CHECK(f.catalog->table().FindById(f.layer.id)->rooted);
+    REQUIRE(::unlink(f.directory.Join("roots/layers").c_str()) == 0);
+    REQUIRE_OK(f.catalog->Collect(absl::Now()));
+    CHECK(f.catalog->gc_roots().Holders().value() ==
+          std::vector<std::string>{f.layer.content_key.hex()});
+  }
   SECTION("a layer without roots and store paths loses the claim") {
     REQUIRE_OK(f.catalog->gc_roots().Remove(f.layer.content_key.hex()));
     REQUIRE_OK(RemoveTree(f.directory.Join("store/" + kPath)));
