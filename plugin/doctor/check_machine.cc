@@ -16,20 +16,24 @@ struct KernelPromise {
   const char* id;
   std::pair<int, int> since;
   const char* without;
+  bool of_fuse;  // asked of FUSE only
 };
 constexpr KernelPromise kPromises[] = {
     {"kernel-idmap",
      {6, 12},
      "FUSE cannot map ids: for containers in user namespaces (hostUsers: false) containerd has to "
-     "copy all files of their images"},
-    {"kernel-user-namespaces", {6, 3}, "kubelet refuses user namespaces (hostUsers: false)"},
+     "copy all files of their images",
+     true},
+    {"kernel-user-namespaces", {6, 3}, "kubelet refuses user namespaces (hostUsers: false)", false},
 };
 
-std::vector<Finding> CheckKernel(const MachineFacts& machine) {
+std::vector<Finding> CheckKernel(const NodeFacts& facts) {
+  const MachineFacts& machine = facts.machine;
   std::vector<Finding> findings;
   if (machine.kernel_major == 0) return findings;
   for (const KernelPromise& promise : kPromises)
-    if (std::pair(machine.kernel_major, machine.kernel_minor) < promise.since)
+    if ((!promise.of_fuse || facts.stowage.driver != "overlay") &&
+        std::pair(machine.kernel_major, machine.kernel_minor) < promise.since)
       findings.push_back({promise.id, Severity::kNote,
                           absl::StrCat("Linux ", machine.kernel_major, ".", machine.kernel_minor,
                                        " is older than ", promise.since.first, ".",
@@ -72,7 +76,7 @@ std::vector<Finding> CheckMachine(const NodeFacts& facts) {
                         "/dev/fuse is not there: stowage-fuse cannot mount", "modprobe fuse"});
   for (Finding& finding : CheckNix(facts.machine)) findings.push_back(std::move(finding));
   for (Finding& finding : CheckMountLimit(facts.machine)) findings.push_back(std::move(finding));
-  for (Finding& finding : CheckKernel(facts.machine)) findings.push_back(std::move(finding));
+  for (Finding& finding : CheckKernel(facts)) findings.push_back(std::move(finding));
   return findings;
 }
 
