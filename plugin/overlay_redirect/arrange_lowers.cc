@@ -14,9 +14,10 @@ std::vector<std::string> ArrangeLowers(
     return !each.is_skeleton && has_nix(each.path);
   });
   std::vector<std::string> arranged;
-  if (in_order) arranged.push_back(layers.cap);
-  for (const LowerDirectory& each : directories)
-    if (in_order || !each.is_skeleton) arranged.push_back(each.path);
+  for (auto each = directories.begin(); each != directories.end(); ++each) {
+    if (in_order && each == topmost) arranged.push_back(layers.cap);
+    if (in_order || !each->is_skeleton) arranged.push_back(each->path);
+  }
   if (!in_order) {
     arranged.push_back(layers.cap);
     for (const LowerDirectory& each : directories)

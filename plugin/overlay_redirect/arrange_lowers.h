@@ -20,7 +20,8 @@ struct RedirectLayers {
 //
 // Skeletons go to the bottom, directly below the cap: then no attribute in an ordinary layer leads
 // into the store, even if somebody knows the secret name. Where an ordinary layer below a skeleton
-// has a say in /nix, the image's order is kept and the cap comes first.
+// has a say in /nix, the image's order is kept, with the cap directly above the topmost skeleton:
+// below a skeleton it would end the skeleton's own redirects, and layers there are without it.
 // has_nix: whether an ordinary layer has anything named "nix" in its root. Pure but for that.
 std::vector<std::string> ArrangeLowers(
     const std::vector<LowerDirectory>& directories, const RedirectLayers& layers,

@@ -4,7 +4,7 @@
 fuzz_seconds=${STOWAGE_FUZZ_SECONDS:-600} # for each target
 
 # Integration cases about stowage-fuse, or that choose the driver themselves.
-about_fuse='all_killed|bad_environment|driver_change|neighbouring_versions'
+about_fuse='all_killed|bad_environment|driver_change|neighbouring_versions|overlay_escapes'
 
 run_full_tests() {
   local preset presets=(tsan clang) target suite how

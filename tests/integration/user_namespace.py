@@ -18,7 +18,7 @@ LOOK = ("echo text > /etc/mine; busybox head -n 1 /proc/self/uid_map; busybox st
 
 def run_case(case, suite):
     node = case.node(containerd=Containerd(suite, with_cri=True))
-    _let_other_ids_in(node)
+    let_other_ids_in(node)
     _let_pods_have_a_network(node)
     node.start()
     images = _images(node)
@@ -41,7 +41,7 @@ def run_case(case, suite):
     expect_equal(_mounts_below(f"{node.state}/idmapped"), [], "mounts that are left")
 
 
-def _let_other_ids_in(node):
+def let_other_ids_in(node):
     """A container's root enters its directories below the node's with an id of its own."""
     os.makedirs(f"{node.directory}/containerd")
     for directory in (node.directory, f"{node.directory}/containerd"):
@@ -76,12 +76,13 @@ def _local(node):
     return ["--local"] if node.containerd.major > 1 else []
 
 
-def _flags(root):
+def flags(root):
+    """The words of `ctr run` for a container whose root is the host's user `root`."""
     return "--uidmap", f"0:{root}:65536", "--gidmap", f"0:{root}:65536", "--remap-labels"
 
 
 def _sees_its_own_ids(node, title, image):
-    output = node.run_container(image, "look", "busybox", "sh", "-ec", LOOK, flags=_flags(ROOT)).stdout
+    output = node.run_container(image, "look", "busybox", "sh", "-ec", LOOK, flags=flags(ROOT)).stdout
     _expect_own_ids(title, output)
 
 
@@ -109,7 +110,7 @@ class _Container:
 
     def __init__(self, node, name, image, root):
         self._node, self._name, self._root, self._looks = node, name, root, 0
-        node.ctr("run", "--detach", "--snapshotter", "stowage", *_flags(root), image, name, "busybox", "sleep", "1000")
+        node.ctr("run", "--detach", "--snapshotter", "stowage", *flags(root), image, name, "busybox", "sleep", "1000")
 
     def run(self, script):
         self._looks += 1
@@ -181,7 +182,7 @@ def _same_diffs_as_overlayfs(node, image):
     for snapshotter in ("stowage", *theirs):
         node.ctr("images", "pull", *_local(node), "--hosts-dir", node.hosts_directory, "--snapshotter", snapshotter, image)
         name = f"changes-{snapshotter}"
-        node.ctr("run", "--snapshotter", snapshotter, *_flags(ROOT), image, name, "busybox", "sh", "-ec",
+        node.ctr("run", "--snapshotter", snapshotter, *flags(ROOT), image, name, "busybox", "sh", "-ec",
                  "echo new > /etc/first; busybox rm /etc/third; busybox mkdir /made; busybox chown 5:6 /made")
         active[snapshotter] = _diff(node, snapshotter, name)
         node.ctr("snapshots", "--snapshotter", snapshotter, "commit", f"{name}-done", name)

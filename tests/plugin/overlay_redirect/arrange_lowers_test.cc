@@ -19,8 +19,9 @@ TEST_CASE("ArrangeLowers puts skeletons to the bottom unless a layer below has a
       {{"n", "s1"}, {"n", "CAP", "s1", "MASK", "NIX"}},
       {{"s1", "a"}, {"a", "CAP", "s1", "MASK", "NIX"}},
       {{"a", "s1", "b", "s2", "c"}, {"a", "b", "c", "CAP", "s1", "s2", "MASK", "NIX"}},
-      {{"a", "s1", "n", "b"}, {"CAP", "a", "s1", "n", "b", "MASK", "NIX"}},
+      {{"a", "s1", "n", "b"}, {"a", "CAP", "s1", "n", "b", "MASK", "NIX"}},
       {{"s1", "n", "s2"}, {"CAP", "s1", "n", "s2", "MASK", "NIX"}},
+      {{"a", "s1", "n", "s2"}, {"a", "CAP", "s1", "n", "s2", "MASK", "NIX"}},
   }));
   std::vector<LowerDirectory> directories;
   for (const std::string& path : given) directories.push_back({path, path[0] == 's'});

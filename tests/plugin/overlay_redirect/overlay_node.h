@@ -30,6 +30,8 @@ class OverlayNode {
   OverlayViewsOptions Options() const;
   // Requires success.
   void Open();
+  // As if stowaged had ended.
+  void Close() { views_.reset(); }
   OverlayViews& views() { return *views_; }
   absl::StatusOr<std::string> Skeleton(int64_t number, const std::vector<std::string>& names);
   std::string secret_name() const;

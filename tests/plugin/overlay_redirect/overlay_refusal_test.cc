@@ -80,6 +80,17 @@ TEST_CASE("Options by which no redirect is followed are refused by a test mount"
   CHECK(ListDirectory(node.Path("state/overlay")).value().empty());
 }
 
+// The parameter is of the whole machine: a file in its place is of this test's mount namespace.
+TEST_CASE("A kernel that follows redirects only when it is told to is refused",
+          "[overlay_redirect]") {
+  OverlayNode node;
+  const std::string parameter = "/sys/module/overlay/parameters/redirect_always_follow";
+  const std::string faked = node.Path("parameter");
+  WriteFile(faked, "N\n");
+  const MountHere mount(faked.c_str(), parameter, nullptr, MS_BIND);
+  CheckRefused(node.Options(), "redirect_always_follow is N");
+}
+
 TEST_CASE("A view with a store path that is gone is not made", "[overlay_redirect]") {
   OverlayNode node;
   node.Open();

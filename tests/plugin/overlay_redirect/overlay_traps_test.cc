@@ -30,7 +30,8 @@ TEST_CASE("Files that a container has open outlive a store path that is deleted 
   REQUIRE_OK(RemoveTree(node.StorePath(kTree)));
   char text[64];
   CHECK(::pread(open->get(), text, sizeof text, 0) == 21);
-  // Other paths are not disturbed, and no further view is made without it.
+  // It lists empty, other paths are not disturbed, and no further view is made without it.
+  CHECK(ListDirectory(absl::StrCat(view, "/nix/store/", kTree)).value().empty());
   CHECK(ReadFile(absl::StrCat(view, "/nix/store/", kFile)).ok());
   CHECK(absl::IsNotFound(node.Skeleton(8, {kTree}).status()));
 }

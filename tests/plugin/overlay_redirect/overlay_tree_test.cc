@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <map>
@@ -83,6 +84,50 @@ TEST_CASE("A view lists no name twice, and its inode numbers are those of stat",
   }
 }
 
+TEST_CASE("A store path that is a file is the store's own file, one that is a link a link",
+          "[overlay_redirect]") {
+  OverlayNode node;
+  (void)node.Lowers();
+  const std::string skeleton = node.Path("state/overlay/current/skeletons/7/nix/store/");
+  struct stat stored;
+  struct stat shown;
+  REQUIRE(::lstat(node.StorePath(kFile).c_str(), &stored) == 0);
+  REQUIRE(::lstat((skeleton + kFile).c_str(), &shown) == 0);
+  CHECK(shown.st_ino == stored.st_ino);  // the page cache has it once
+  CHECK(fs::read_symlink(skeleton + kLink) == fs::read_symlink(node.StorePath(kLink)));
+}
+
+TEST_CASE("Names of every length and kind are shown", "[overlay_redirect]") {
+  OverlayNode node;
+  std::vector<std::string> names = {"00000000000000000000000000000005-a=b?c+d_e.f"};
+  names.push_back(absl::StrCat("00000000000000000000000000000006-", std::string(222, 'x')));
+  REQUIRE(names.back().size() == 255);
+  const std::vector<std::string> files = {"a\nb", "a\\b", "a,b", "a:b", "\xff\xfe"};
+  for (const std::string& name : names) {
+    REQUIRE_OK(MakeDirectories(node.StorePath(name)));
+    for (const std::string& file : files)
+      WriteFile(absl::StrCat(node.StorePath(name), "/", file), file);
+  }
+  node.Open();
+  const auto skeleton = node.Skeleton(8, names);
+  REQUIRE_OK(skeleton);
+  const RedirectLayers& layers = node.views().layers();
+  const std::string view = node.Mount({layers.cap, *skeleton, layers.mask, layers.store_parent});
+  for (const std::string& name : names)
+    for (const std::string& file : files)
+      CHECK(ReadFile(absl::StrCat(view, "/nix/store/", name, "/", file)).value() == file);
+}
+
+TEST_CASE("Store paths have the time that everything in a layer has", "[overlay_redirect]") {
+  OverlayNode node;
+  const std::string store = node.Mount(node.Lowers()) + "/nix/store";
+  for (const std::string& directory : {store, store + "/" + kTree}) {
+    struct stat status;
+    REQUIRE(::lstat(directory.c_str(), &status) == 0);
+    CHECK(status.st_mtime == 1);
+  }
+}
+
 TEST_CASE("Programs run from a view", "[overlay_redirect]") {
   OverlayNode node;
   const std::string view = node.Mount(node.Lowers());
@@ -150,6 +195,19 @@ TEST_CASE("A name that comes up beside the store is hidden from containers that 
   CHECK_FALSE(Exists(view + "/newcomer"));
   CHECK(ListDirectory(view).value() == std::vector<std::string>{"nix"});
   CHECK(node.warnings().empty());
+}
+
+TEST_CASE("A name that came up beside the store while nobody watched is hidden from the next start",
+          "[overlay_redirect]") {
+  OverlayNode node;
+  const std::string view = node.Mount(node.Lowers());
+  node.Close();
+  REQUIRE_OK(MakeDirectories(node.Path("nix/newcomer/inside")));
+  REQUIRE(std::rename(node.Path("nix/nix").c_str(), node.Path("nix/moved").c_str()) == 0);
+  node.Open();
+  const std::vector<std::string> only_nix = {"nix"};
+  CHECK(ListDirectory(view).value() == only_nix);
+  CHECK(ListDirectory(node.Mount(node.Lowers())).value() == only_nix);
 }
 
 }  // namespace
