@@ -10,7 +10,7 @@ BASELINE, CONTROL = "overlayfs", "overlayfs again"
 # name in the tables, what the node's configuration says; one that the machine refuses is left out
 DRIVERS = (
     ("fuse cached", {"snapshotter": {"driver": "fuse"}}),
-    ("fuse cached, no xattr", {"snapshotter": {"driver": "fuse"}, "fuse": {"extended_attributes": False}}),
+    ("fuse cached without xattr", {"snapshotter": {"driver": "fuse"}, "fuse": {"extended_attributes": False}}),
     ("fuse passthrough", {"snapshotter": {"driver": "fuse"}, "fuse": {"data": "passthrough"}}),
     ("overlay redirect", {"snapshotter": {"driver": "overlay"}}),
 )
