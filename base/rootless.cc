@@ -21,7 +21,8 @@ absl::StatusOr<std::string> Home(absl::string_view name, const std::string& valu
       absl::StrCat("rootless: neither HOME nor ", name, " is an absolute path; set one"));
 }
 
-absl::StatusOr<std::string> RuntimeDirectory(const std::string& value) {
+// Without links.
+absl::StatusOr<std::string> RealRuntimeDirectory(const std::string& value) {
   if (!absl::StartsWith(value, "/"))
     return absl::FailedPreconditionError(
         "rootless: XDG_RUNTIME_DIR is no absolute path; it is set by a login with systemd, "
@@ -49,11 +50,12 @@ absl::StatusOr<RootlessPaths> FindRootlessPaths(const UserVariables& variables) 
                                                           variables.home, ".config"));
   STOWAGE_ASSIGN_OR_RETURN(const std::string data, Home("XDG_DATA_HOME", variables.data_home,
                                                         variables.home, ".local/share"));
-  STOWAGE_ASSIGN_OR_RETURN(const std::string runtime,
-                           RuntimeDirectory(variables.runtime_directory));
-  RootlessPaths paths = {config + "/stowage/config.toml", data + "/stowage", runtime + "/stowage"};
+  STOWAGE_ASSIGN_OR_RETURN(const std::string real_runtime,
+                           RealRuntimeDirectory(variables.runtime_directory));
+  RootlessPaths paths = {config + "/stowage/config.toml", data + "/stowage",
+                         variables.runtime_directory + "/stowage", real_runtime + "/stowage"};
   STOWAGE_RETURN_IF_ERROR(CheckCharacters(paths.state_directory));
-  STOWAGE_RETURN_IF_ERROR(CheckCharacters(paths.runtime_directory));
+  STOWAGE_RETURN_IF_ERROR(CheckCharacters(paths.mount_directory));
   return paths;
 }
 

@@ -18,9 +18,12 @@ struct UserVariables {
 
 // Where an ordinary user's Stowage keeps its files. Absolute.
 struct RootlessPaths {
-  std::string config_file;        // ~/.config/stowage/config.toml
-  std::string state_directory;    // ~/.local/share/stowage
-  std::string runtime_directory;  // $XDG_RUNTIME_DIR/stowage, without links: mounts are found by it
+  std::string config_file;      // ~/.config/stowage/config.toml
+  std::string state_directory;  // ~/.local/share/stowage
+  // $XDG_RUNTIME_DIR/stowage, for sockets, as the variable says it: RootlessKit makes /run/user a
+  // link to another place at each start, while containerd's configuration keeps a socket's name.
+  std::string runtime_directory;
+  std::string mount_directory;  // the same without links: mountinfo has none
 };
 
 // By the XDG Base Directory Specification: relative paths count as not given.

@@ -128,12 +128,63 @@ absl::Status SetDefaults(bool rootless, Places& places) {
         const stowage::RootlessPaths paths,
         stowage::FindRootlessPaths({Variable("HOME"), Variable("XDG_CONFIG_HOME"),
                                     Variable("XDG_DATA_HOME"), Variable("XDG_RUNTIME_DIR")}));
-    defaults = {paths.state_directory, paths.runtime_directory + "/fs", paths.config_file};
+    defaults = {paths.state_directory, paths.mount_directory + "/fs", paths.config_file};
   }
   if (places.state_directory.empty()) places.state_directory = defaults.state_directory;
   if (places.mount_point.empty()) places.mount_point = defaults.mount_point;
   if (places.config.empty()) places.config = defaults.config;
   return absl::OkStatus();
+}
+
+// What the command line of people and systemd says beside ServerOptions.
+struct PeopleOptions {
+  Places places;  // its mount point is in ServerOptions
+  bool rootless = false;
+  std::string store_directory = "/nix/store";
+  std::string data_mode;
+  bool extended_attributes = true;
+  std::string selinux_context;
+};
+
+void AddPeopleOptions(CLI::App& app, PeopleOptions& people) {
+  app.add_option("--state", people.places.state_directory,
+                 "Directory with views/ and objects/ [default: /var/lib/stowage]");
+  app.add_option("--store", people.store_directory, "The Nix store")->capture_default_str();
+  app.add_option(
+         "--data", people.data_mode,
+         "How files are read, for the life of the mount: cached keeps pages in FUSE; "
+         "passthrough lets the kernel read the store (Linux 6.9); auto is passthrough where "
+         "it works. Else --config says it, else it is cached")
+      ->check(CLI::IsMember({"cached", "passthrough", "auto"}));
+  app.add_flag("!--no-extended-attributes", people.extended_attributes,
+               "Say that extended attributes are not supported, rather than that a file has none: "
+               "the kernel then asks once for the life of the mount, and containerd cannot compare "
+               "snapshots");
+  app.add_option("--selinux-context", people.selinux_context,
+                 "SELinux context of every file that is shown, for the life of the mount");
+  app.add_option("--config", people.places.config,
+                 "stowaged's configuration file, for its keys fuse.data, "
+                 "fuse.extended_attributes and fuse.selinux_context");
+  app.add_flag("--rootless", people.rootless,
+               "For ordinary users, in a user namespace: --state, --mountpoint and --config are "
+               "those of 'stowaged --rootless' unless they are given");
+}
+
+// The configuration file's, unless the command line says other.
+absl::StatusOr<stowage::FuseConfig> WantedMount(const PeopleOptions& people) {
+  stowage::FuseConfig wanted;
+  if (!people.places.config.empty()) {
+    STOWAGE_ASSIGN_OR_RETURN(wanted, stowage::ReadFuseConfig(people.places.config));
+  }
+  if (!people.data_mode.empty()) wanted.data = people.data_mode;
+  if (!people.extended_attributes) wanted.extended_attributes = false;
+  if (!people.selinux_context.empty()) wanted.selinux_context = people.selinux_context;
+  return wanted;
+}
+
+std::string Absolute(const std::string& path) {
+  std::error_code ignored;  // the path itself is reported when it is used
+  return std::filesystem::absolute(path, ignored).lexically_normal().string();
 }
 
 // What people and systemd start.
@@ -142,62 +193,28 @@ int RunForPeople(int argc, char** argv) {
   options.notify_socket = Variable("NOTIFY_SOCKET");
   options.program = OwnProgram(argv[0]);
   stowage::StoredDescriptors stored = TakeStored();
-  Places places;
-  bool rootless = false;
-  std::string store_directory = "/nix/store";
-  std::string data_mode;
-  bool extended_attributes = true;
-  std::string selinux_context;
+  PeopleOptions people;
   CLI::App app("Shows views of the Nix store as one FUSE file system, for containers.",
                "stowage-fuse");
   app.set_version_flag("--version", "stowage-fuse " STOWAGE_VERSION);
   app.footer(kExamples);
-  app.add_option("--state", places.state_directory,
-                 "Directory with views/ and objects/ [default: /var/lib/stowage]");
-  app.add_option("--store", store_directory, "The Nix store")->capture_default_str();
-  app.add_option(
-         "--data", data_mode,
-         "How files are read, for the life of the mount: cached keeps pages in FUSE; "
-         "passthrough lets the kernel read the store (Linux 6.9); auto is passthrough where "
-         "it works. Else --config says it, else it is cached")
-      ->check(CLI::IsMember({"cached", "passthrough", "auto"}));
-  app.add_flag("!--no-extended-attributes", extended_attributes,
-               "Say that extended attributes are not supported, rather than that a file has none: "
-               "the kernel then asks once for the life of the mount, and containerd cannot compare "
-               "snapshots");
-  app.add_option("--selinux-context", selinux_context,
-                 "SELinux context of every file that is shown, for the life of the mount");
-  app.add_option("--config", places.config,
-                 "stowaged's configuration file, for its keys fuse.data, "
-                 "fuse.extended_attributes and fuse.selinux_context");
-  app.add_flag("--rootless", rootless,
-               "For ordinary users, in a user namespace: --state, --mountpoint and --config are "
-               "those of 'stowaged --rootless' unless they are given");
+  AddPeopleOptions(app, people);
   AddServerOptions(app, options);
   CLI11_PARSE(app, argc, argv);
   stowage::StartProgramLog("stowage-fuse", options.log_level);
-  places.mount_point = options.mount_point;
-  if (const absl::Status set = SetDefaults(rootless, places); !set.ok()) return Report(set);
-
-  auto wanted =
-      places.config.empty() ? stowage::FuseConfig() : stowage::ReadFuseConfig(places.config);
-  if (wanted.ok() && !data_mode.empty()) wanted->data = data_mode;
-  if (wanted.ok() && !extended_attributes) wanted->extended_attributes = false;
-  if (wanted.ok() && !selinux_context.empty()) wanted->selinux_context = selinux_context;
-
-  const auto absolute = [](const std::string& path) {
-    std::error_code ignored;  // the path itself is reported when it is used
-    return std::filesystem::absolute(path, ignored).lexically_normal().string();
-  };
-  options.mount_point = absolute(places.mount_point);
+  people.places.mount_point = options.mount_point;
+  if (const absl::Status set = SetDefaults(people.rootless, people.places); !set.ok())
+    return Report(set);
+  options.mount_point = Absolute(people.places.mount_point);
   const auto announce = [](const std::string& mount_point) {
     std::printf("mounted at %s\n", mount_point.c_str());
     (void)std::fflush(stdout);  // whoever waits for the line may have gone
   };
-  return Report(stowage::RunKeeper(options,
-                                   {absolute(places.state_directory), absolute(store_directory),
-                                    std::move(wanted), std::move(stored), announce},
-                                   stowage::WriteProgramLog));
+  return Report(
+      stowage::RunKeeper(options,
+                         {Absolute(people.places.state_directory), Absolute(people.store_directory),
+                          WantedMount(people), std::move(stored), announce},
+                         stowage::WriteProgramLog));
 }
 
 // Asked by the keeper that this program is to replace: exit code 0 if it can.

@@ -9,7 +9,7 @@ namespace stowage {
 
 // The mount option that gives every file of a mount this SELinux context, with the comma before it;
 // "" for "". Errors: InvalidArgument for what is no context; FailedPrecondition where the kernel
-// runs without SELinux.
+// runs without SELinux, and in a user namespace.
 absl::StatusOr<std::string> SelinuxMountOption(absl::string_view context);
 
 }  // namespace stowage

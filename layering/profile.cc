@@ -6,34 +6,13 @@
 #include "base/annotate.h"
 #include "base/sha256.h"
 #include "base/status_macros.h"
+#include "layering/profile_defaults.h"
 #include "layering/profile_forest.h"
 #include "layering/store_links.h"
 #include "nix/store_path.h"
 
 namespace stowage {
 namespace {
-
-constexpr absl::string_view kPasswd =
-    "root:x:0:0:root:/root:/bin/sh\n"
-    "nobody:x:65534:65534:nobody:/nonexistent:/bin/false\n";
-constexpr absl::string_view kGroup =
-    "root:x:0:\n"
-    "nobody:x:65534:\n"
-    "nogroup:x:65534:\n";
-constexpr absl::string_view kNameServiceSwitch = "hosts: files dns\n";
-
-absl::Status AddDirectories(ProfileForest& forest) {
-  struct Directory {
-    absl::string_view path;
-    uint32_t mode;
-  };
-  constexpr Directory kDirectories[] = {{"dev", 0755},     {"proc", 0755}, {"root", 0700},
-                                        {"run", 0755},     {"sys", 0755},  {"tmp", 01777},
-                                        {"var/tmp", 01777}};
-  for (const auto& [path, mode] : kDirectories)
-    STOWAGE_RETURN_IF_ERROR(forest.PutDirectory(path, mode).status());
-  return absl::OkStatus();
-}
 
 // A second name for what a package has, where nothing has that name.
 absl::Status AddAlias(ProfileForest& forest, absl::string_view alias, absl::string_view of) {
@@ -44,10 +23,10 @@ absl::Status AddAlias(ProfileForest& forest, absl::string_view alias, absl::stri
 }
 
 absl::Status AddDefaults(ProfileForest& forest) {
-  STOWAGE_RETURN_IF_ERROR(AddDirectories(forest));
-  STOWAGE_RETURN_IF_ERROR(forest.PutFile("etc/passwd", kPasswd));
-  STOWAGE_RETURN_IF_ERROR(forest.PutFile("etc/group", kGroup));
-  STOWAGE_RETURN_IF_ERROR(forest.PutFile("etc/nsswitch.conf", kNameServiceSwitch));
+  for (const auto& [path, mode] : kProfileDirectories)
+    STOWAGE_RETURN_IF_ERROR(forest.PutDirectory(path, mode).status());
+  for (const auto& [path, content] : kProfileFiles)
+    STOWAGE_RETURN_IF_ERROR(forest.PutFile(path, content));
   STOWAGE_RETURN_IF_ERROR(AddAlias(forest, "bin/sh", "bin/bash"));
   STOWAGE_RETURN_IF_ERROR(
       AddAlias(forest, "etc/ssl/certs/ca-certificates.crt", "etc/ssl/certs/ca-bundle.crt"));

@@ -18,6 +18,10 @@ constexpr long kMaxRedirects = 10;
 constexpr long kConnectTimeoutSeconds = 20;
 constexpr long kStallSeconds = 60;
 
+struct FreeList {
+  void operator()(curl_slist* list) const { curl_slist_free_all(list); }
+};
+
 struct CloseCurl {
   void operator()(CURL* handle) const { curl_easy_cleanup(handle); }
 };
@@ -55,10 +59,12 @@ void Configure(CURL* handle, const std::string& url, Transfer& transfer, char* e
   curl_easy_setopt(handle, CURLOPT_URL, url.c_str());
   curl_easy_setopt(handle, CURLOPT_PROTOCOLS_STR, "http,https");
   curl_easy_setopt(handle, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
-  curl_easy_setopt(handle, CURLOPT_FOLLOWLOCATION, 1L);
+  curl_easy_setopt(handle, CURLOPT_FOLLOWLOCATION, transfer.options.follow_redirects ? 1L : 0L);
   curl_easy_setopt(handle, CURLOPT_MAXREDIRS, kMaxRedirects);
   curl_easy_setopt(handle, CURLOPT_NOBODY, transfer.options.head_only ? 1L : 0L);
   if (transfer.options.direct) curl_easy_setopt(handle, CURLOPT_PROXY, "");
+  if (!transfer.options.ca_file.empty())
+    curl_easy_setopt(handle, CURLOPT_CAINFO, transfer.options.ca_file.c_str());
   curl_easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);  // signals and threads do not go together
   curl_easy_setopt(handle, CURLOPT_USERAGENT, "stowage");
   curl_easy_setopt(handle, CURLOPT_CONNECTTIMEOUT, kConnectTimeoutSeconds);
@@ -91,6 +97,12 @@ absl::StatusOr<HttpGetResult> HttpGet(const std::string& url, const HttpGetOptio
   Transfer transfer{options, limits, {}, 0, {}};
   char error_text[CURL_ERROR_SIZE] = "";
   Configure(handle.get(), url, transfer, error_text);
+  const std::unique_ptr<curl_slist, FreeList> headers(
+      options.authorization.empty()
+          ? nullptr
+          : curl_slist_append(nullptr,
+                              absl::StrCat("Authorization: ", options.authorization).c_str()));
+  if (headers != nullptr) curl_easy_setopt(handle.get(), CURLOPT_HTTPHEADER, headers.get());
   if (const CURLcode code = curl_easy_perform(handle.get()); code != CURLE_OK)
     return Annotate(TransferError(code, transfer, error_text), absl::StrCat("get ", url));
   long status = 0;

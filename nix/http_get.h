@@ -15,6 +15,11 @@ struct HttpGetOptions {
   bool head_only = false;
   // Without the proxy that the environment names.
   bool direct = false;
+  bool follow_redirects = true;
+  // Certificates of the authorities that are believed, PEM; "": those of the system.
+  std::string ca_file{};
+  // What the header Authorization says; "" for none. A redirect to another host does not get it.
+  std::string authorization{};
   uint64_t max_bytes = uint64_t{1} << 20;
 };
 

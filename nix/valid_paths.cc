@@ -13,6 +13,7 @@
 #include "base/fault_point.h"
 #include "base/file.h"
 #include "base/status_macros.h"
+#include "nix/nix_process.h"
 #include "nix/realisation.h"
 
 namespace stowage {
@@ -65,6 +66,18 @@ absl::StatusOr<UniqueFd> KeepCollectionAway(const NixOptions& options, const Cal
     absl::SleepFor(kLockInterval);
   }
   return lock;
+}
+
+absl::Status VerifyContents(absl::Span<const StorePath> paths, const NixOptions& options,
+                            const CallLimits& limits) {
+  NixCall call;
+  call.program = "nix-store";
+  call.arguments = {"--verify-path"};
+  for (const StorePath& path : paths) call.arguments.push_back(path.ToString());
+  STOWAGE_ASSIGN_OR_RETURN(const NixResult result, RunNix(options, call, limits));
+  if (result.exit_code == 0) return absl::OkStatus();
+  return absl::DataLossError(
+      absl::StrCat("verify ", paths.size(), " store paths: ", NixReason(result.standard_error)));
 }
 
 }  // namespace stowage

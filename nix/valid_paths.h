@@ -29,4 +29,10 @@ absl::StatusOr<bool> RootValidPaths(absl::Span<const StorePath> paths, const std
 // opening the lock file, as for who may not write there.
 absl::StatusOr<UniqueFd> KeepCollectionAway(const NixOptions& options, const CallLimits& limits);
 
+// Whether the contents of valid paths still have the narHashes that Nix's database says; reads
+// every byte. Errors: DataLoss with Nix's words if one has not; Unavailable if Nix cannot work,
+// DeadlineExceeded, Cancelled. Thread-safe.
+absl::Status VerifyContents(absl::Span<const StorePath> paths, const NixOptions& options,
+                            const CallLimits& limits);
+
 }  // namespace stowage

@@ -14,8 +14,9 @@ namespace {
 
 constexpr absl::Duration kStatusTimeout = absl::Seconds(10);
 
-absl::StatusOr<v1::StatusResponse> AskStowaged(const std::string& socket) {
-  const auto control = ControlClient::Connect(socket);
+absl::StatusOr<v1::StatusResponse> AskStowaged(const Invocation& invocation) {
+  const auto control =
+      ControlClient::Connect(invocation.control_socket, AsksOwnStowaged(invocation));
   if (!control.ok()) return control.status();
   return control->Status(absl::Now() + kStatusTimeout);
 }
@@ -51,7 +52,7 @@ absl::StatusOr<int> RunDoctorCommand(const Invocation& invocation, const Streams
   options.stowage_config = invocation.stowage_config;
   options.stowage_defaults = invocation.stowage_defaults;
   options.platform = OciPlatform();
-  options.stowaged = AskStowaged(invocation.control_socket);
+  options.stowaged = AskStowaged(invocation);
   const std::vector<Finding> findings = CheckNode(GatherFacts(options));
   if (invocation.json) {
     streams.out << ToJson(findings);

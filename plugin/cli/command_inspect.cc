@@ -13,8 +13,9 @@ constexpr absl::Duration kInspectTimeout = absl::Seconds(30);
 }  // namespace
 
 absl::Status RunInspectCommand(const Invocation& invocation, const Streams& streams) {
-  STOWAGE_ASSIGN_OR_RETURN(const ControlClient control,
-                           ControlClient::Connect(invocation.control_socket));
+  STOWAGE_ASSIGN_OR_RETURN(
+      const ControlClient control,
+      ControlClient::Connect(invocation.control_socket, AsksOwnStowaged(invocation)));
   STOWAGE_ASSIGN_OR_RETURN(const v1::ResolvedImage image,
                            control.Inspect(invocation.reference, absl::Now() + kInspectTimeout));
   PrintWarnings(invocation, {image.warnings().begin(), image.warnings().end()}, streams);

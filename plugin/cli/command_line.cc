@@ -146,7 +146,8 @@ class Parser {
     command.add_flag_callback(
         "--lazy", [this] { invocation_.lazy = true; },
         "Do not wait for store paths: fetch them when the container looks into them, and in the "
-        "background; for images that were made here before [default: images.lazy of stowaged's "
+        "background; for images that were made here before or that images.record_source knows "
+        "[default: images.lazy of stowaged's "
         "configuration]");
     command.add_flag_callback(
         "--no-lazy", [this] { invocation_.lazy = false; }, "Wait until all store paths are there");
@@ -352,6 +353,11 @@ class Parser {
 absl::StatusOr<Invocation> ParseCommandLine(const std::vector<std::string>& words,
                                             const Environment& environment) {
   return Parser(environment).Parse(words);
+}
+
+bool AsksOwnStowaged(const Invocation& invocation) {
+  return invocation.rootless &&
+         invocation.control_socket == invocation.stowage_defaults.control_socket;
 }
 
 }  // namespace stowage

@@ -47,6 +47,9 @@ struct Invocation {
   bool short_names = false;
 };
 
+// Whether the control socket is the one that an ordinary user's stowaged has by default.
+bool AsksOwnStowaged(const Invocation& invocation);
+
 // words: the arguments after the program's name. environment: gives the defaults.
 // Errors: InvalidArgument, one line that ends by naming the --help to read.
 absl::StatusOr<Invocation> ParseCommandLine(const std::vector<std::string>& words,

@@ -73,6 +73,10 @@ std::vector<std::string> NextSteps(const ContainerdSetupOptions& options,
         "another snapshotter");
     steps.push_back(rootless ? "systemctl --user restart containerd"
                              : "systemctl restart containerd");
+    if (rootless)
+      steps.push_back(
+          "restart 'stowaged --rootless' and 'stowage-fuse --rootless' in containerd's new "
+          "namespaces: in the old ones it does not see their mount");
   }
   steps.push_back("stowage doctor");
   return steps;

@@ -20,7 +20,7 @@ namespace {
 
 constexpr absl::Duration kTick = absl::Milliseconds(100);
 
-absl::Status ExplainUnreachable(const absl::Status& probe) {
+absl::Status ExplainUnreachable(const absl::Status& probe, bool own_stowaged) {
   const absl::string_view reason = probe.message();
   switch (probe.code()) {
     case absl::StatusCode::kPermissionDenied:
@@ -31,6 +31,10 @@ absl::Status ExplainUnreachable(const absl::Status& probe) {
           absl::StrCat("stowaged: ", reason, "; name its control socket with --socket"));
     case absl::StatusCode::kNotFound:
     case absl::StatusCode::kUnavailable:
+      if (own_stowaged)
+        return absl::UnavailableError(absl::StrCat(
+            "stowaged: ", reason,
+            "; start this user's own ('stowaged --rootless'), or ask root's with sudo"));
       return absl::UnavailableError(absl::StrCat(
           "stowaged: ", reason,
           "; start it ('systemctl start stowaged'), or name another socket with --socket"));
@@ -120,10 +124,11 @@ class ResolveCall {
 ControlClient::ControlClient(std::shared_ptr<grpc::Channel> channel)
     : channel_(std::move(channel)) {}
 
-absl::StatusOr<ControlClient> ControlClient::Connect(const std::string& address) {
+absl::StatusOr<ControlClient> ControlClient::Connect(const std::string& address,
+                                                     bool own_stowaged) {
   STOWAGE_ASSIGN_OR_RETURN(const std::string path, UnixSocketPath(address));
   if (const absl::Status probe = ProbeUnixSocket(path); !probe.ok())
-    return ExplainUnreachable(probe);
+    return ExplainUnreachable(probe, own_stowaged);
   grpc::ChannelArguments arguments;
   // An image of many thousand store paths is longer than gRPC's 4 MiB; the server is ours.
   arguments.SetMaxReceiveMessageSize(-1);

@@ -26,7 +26,10 @@ class ControlClient {
  public:
   // Errors: Unavailable when stowaged does not listen there, PermissionDenied when the socket is
   // not for this user, InvalidArgument for what is no socket address; each says what to do.
-  static absl::StatusOr<ControlClient> Connect(const std::string& address);
+  //
+  // own_stowaged: the address is that of an ordinary user's stowaged, and root's may be meant.
+  static absl::StatusOr<ControlClient> Connect(const std::string& address,
+                                               bool own_stowaged = false);
 
   // Errors of all calls: what stowaged answered (see stowage.proto), Unavailable when it goes
   // meanwhile, DeadlineExceeded; the message begins with the call and its reference.

@@ -38,9 +38,10 @@ containerd unpack a copy of them, which containers of this image then use; pull 
 --replace that copy makes place for the Nix store's; layers that were downloaded for it stay until
 'ctr content prune references'. Containers that use the copy are named and nothing is changed.
 
-With --lazy an image that was made on this node before comes without its store paths, when these are
-gone: each is fetched when the container looks into it, which waits meanwhile, and all of them in the
-background ('stowage status' shows how far it is). What no binary cache has is an I/O error then.
+With --lazy an image that was made on this node before, or that the Stowage of images.record_source
+knows, comes without those store paths that are not there: each is fetched when the container looks
+into it, which waits meanwhile, and all of them in the background ('stowage status' shows how far it
+is). What no binary cache has is an I/O error then.
 
 Examples:
   stowage pull nix/shell/git

@@ -110,7 +110,8 @@ std::string StatusToJson(const v1::StatusResponse& status) {
                {"source", status.source()},
                {"lazy_images", LazyImages(status)},
                {"fetching", StringList(status.fetching())},
-               {"failed_fetches", FailedFetches(status)}});
+               {"failed_fetches", FailedFetches(status)},
+               {"wrong_records", StringList(status.wrong_records())}});
 }
 
 std::string ErrorToJson(const absl::Status& error) {
@@ -183,6 +184,8 @@ std::string StatusToText(const v1::StatusResponse& status) {
   for (const std::string& path : status.fetching()) AppendField(text, "Fetching", path);
   for (const v1::FailedFetch& failed : status.failed_fetches())
     AppendField(text, "Not fetched", absl::StrCat(failed.store_path(), ": ", failed.error()));
+  for (const std::string& record : status.wrong_records())
+    AppendField(text, "Wrong record", record);
   return text;
 }
 

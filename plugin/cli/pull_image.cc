@@ -68,8 +68,9 @@ absl::StatusOr<ImportRequest> ImportRequestFor(const v1::ResolvedImage& image,
 absl::StatusOr<v1::ResolvedImage> ResolveWithProgress(const Invocation& invocation,
                                                       const Environment& environment,
                                                       const Streams& streams) {
-  STOWAGE_ASSIGN_OR_RETURN(const ControlClient control,
-                           ControlClient::Connect(invocation.control_socket));
+  STOWAGE_ASSIGN_OR_RETURN(
+      const ControlClient control,
+      ControlClient::Connect(invocation.control_socket, AsksOwnStowaged(invocation)));
   ProgressReporter reporter(ReporterOptions(invocation, environment), streams.err);
   const ResolveObserver observer = {
       .on_progress = [&](const v1::Progress& progress) { reporter.OnProgress(progress); },

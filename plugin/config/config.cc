@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/selinux_context.h"
 #include "base/status_macros.h"
+#include "nix/source_url.h"
 
 namespace stowage {
 namespace {
@@ -90,6 +91,16 @@ std::function<std::string(const toml::node&)> Duration(absl::Duration& target,
     if (value < least)
       return absl::StrCat("must be a time of at least ", absl::FormatDuration(least));
     target = value;
+    return "";
+  };
+}
+
+std::function<std::string(const toml::node&)> ServerUrl(std::string& target) {
+  return [&target](const toml::node& node) -> std::string {
+    std::string text = node.value_or(std::string());
+    if (node.is_string() && text.empty()) return "";
+    if (const absl::Status url = CheckServerUrl(text); !url.ok()) return std::string(url.message());
+    target = std::move(text);
     return "";
   };
 }
@@ -188,6 +199,9 @@ std::vector<Key> KeysOf(Config& config) {
       {"images", "hold", Duration(config.hold, absl::Seconds(10))},
       {"images", "lazy", Switch(config.lazy)},
       {"images", "fetch_timeout", Duration(config.fetch_timeout, absl::Seconds(1))},
+      {"images", "record_source", ServerUrl(config.record_source)},
+      {"images", "record_ca_file", AbsolutePath(config.record_ca_file, true)},
+      {"images", "record_credentials_file", AbsolutePath(config.record_credentials_file, true)},
       {"log", "level", LogLevel(config.log_level)},
   };
 }
@@ -236,6 +250,12 @@ absl::Status Check(const Config& config, absl::string_view file) {
         "configuration ", file,
         ": source.location is missing: a directory with a package set for kind = \"path\", a "
         "repository URL for \"git\", a channel name such as nixos-24.11 for \"channel\""));
+  if (config.record_source.empty() &&
+      !(config.record_ca_file.empty() && config.record_credentials_file.empty()))
+    return absl::InvalidArgumentError(absl::StrCat(
+        "configuration ", file,
+        ": images.record_ca_file and images.record_credentials_file are for images.record_source, "
+        "which is missing: the URL of another Stowage"));
   return absl::OkStatus();
 }
 

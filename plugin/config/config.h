@@ -58,6 +58,9 @@ struct Config {
   absl::Duration hold = absl::Hours(1);
   bool lazy = false;
   absl::Duration fetch_timeout = absl::Minutes(15);
+  std::string record_source;  // URL of another Stowage; "" for none
+  std::string record_ca_file;
+  std::string record_credentials_file;
 
   // [log]
   std::string log_level = "info";

@@ -12,8 +12,8 @@ Config RootlessDefaults(const RootlessPaths& paths, const std::string& user) {
   config.state_directory = paths.state_directory;
   config.control_socket = paths.runtime_directory + "/control.sock";
   config.snapshotter_socket = paths.runtime_directory + "/snapshotter.sock";
-  config.fuse_mountpoint = paths.runtime_directory + "/fs";
-  config.overlay_directory = paths.runtime_directory + "/overlay";
+  config.fuse_mountpoint = paths.mount_directory + "/fs";
+  config.overlay_directory = paths.mount_directory + "/overlay";
   if (!user.empty())
     config.gc_roots_directory = absl::StrCat("/nix/var/nix/gcroots/per-user/", user, "/stowage");
   return config;

@@ -167,6 +167,7 @@ grpc::Status ControlService::Status(grpc::ServerContext*, const stowage::v1::Sta
   if (!settings.ok()) return ToGrpcStatus(settings.status());
   response->set_fuse_data(settings->data);
   response->set_fuse_without_extended_attributes(!settings->extended_attributes);
+  for (const std::string& record : catalog_.wrong_records()) response->add_wrong_records(record);
   return ToGrpcStatus(DescribeFetching(*response));
 }
 

@@ -8,6 +8,7 @@
 #include "base/directory.h"
 #include "base/file_lock.h"
 #include "base/status_macros.h"
+#include "nix/valid_paths.h"
 #include "plugin/snapshots/id_mapped_clone.h"
 #include "plugin/snapshots/id_mapped_directory.h"
 #include "plugin/snapshots/mount_builder.h"
@@ -17,6 +18,7 @@ namespace stowage {
 namespace {
 
 constexpr absl::Duration kDrainTime = absl::Seconds(5);
+constexpr absl::Duration kVerifyTime = absl::Hours(1);  // of one layer's store paths, by Nix
 constexpr absl::Duration kCollectInterval = absl::Minutes(1);
 
 std::string ParentOf(const std::string& path) {
@@ -37,6 +39,7 @@ ImageResolverOptions ResolverOptions(const Config& config) {
   options.evaluation_timeout = config.evaluation_timeout;
   options.build_timeout = config.build_timeout;
   options.concurrent_resolves = static_cast<size_t>(config.concurrent_resolves);
+  options.records = {config.record_source, config.record_ca_file, config.record_credentials_file};
   return options;
 }
 
@@ -103,6 +106,11 @@ absl::Status Daemon::StartFetching(const Config& config) {
                                            *catalog_, std::move(closures), log_);
   catalog_->OnPromised(
       [this](std::vector<int64_t> first) { fetcher_->FetchInBackground(std::move(first)); });
+  LayerHasher::Options hashing;
+  hashing.verify = [nix = config.nix](const std::vector<StorePath>& paths, std::stop_token stop) {
+    return VerifyContents(paths, nix, {absl::Now() + kVerifyTime, std::move(stop)});
+  };
+  layer_hasher_ = std::make_unique<LayerHasher>(std::move(hashing), *catalog_, log_);
   STOWAGE_ASSIGN_OR_RETURN(fetch_server_,
                            FetchServer::Start(config.state_directory, *fetcher_, log_));
   return absl::OkStatus();

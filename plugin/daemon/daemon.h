@@ -17,6 +17,7 @@
 #include "plugin/images/image_service.h"
 #include "plugin/images/image_table.h"
 #include "plugin/images/layer_catalog.h"
+#include "plugin/images/layer_hasher.h"
 #include "plugin/images/path_fetcher.h"
 #include "plugin/registry/http_server.h"
 #include "plugin/registry/registry_service.h"
@@ -61,6 +62,7 @@ class Daemon {
   std::unique_ptr<LayerCatalog> catalog_;
   std::unique_ptr<ImageTable> images_;
   std::unique_ptr<PathFetcher> fetcher_;  // null without a snapshotter
+  std::unique_ptr<LayerHasher> layer_hasher_;
   std::unique_ptr<FetchServer> fetch_server_;
   std::unique_ptr<ImageResolver> resolver_;
   std::unique_ptr<Snapshotter> snapshotter_;

@@ -4,6 +4,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/string_view.h"
 #include "plugin/doctor/checks.h"
 
 namespace stowage {
@@ -16,23 +17,29 @@ struct KernelPromise {
   const char* id;
   std::pair<int, int> since;
   const char* without;
-  bool of_fuse;  // asked of FUSE only
+  absl::string_view driver;  // that makes it, or "" for all
 };
 constexpr KernelPromise kPromises[] = {
     {"kernel-idmap",
      {6, 12},
      "FUSE cannot map ids: for containers in user namespaces (hostUsers: false) containerd has to "
      "copy all files of their images",
-     true},
-    {"kernel-user-namespaces", {6, 3}, "kubelet refuses user namespaces (hostUsers: false)", false},
+     "fuse"},
+    {"kernel-idmap",
+     {5, 19},
+     "overlayfs cannot map ids: for containers in user namespaces containerd has to copy all files "
+     "of their images",
+     "overlay"},
+    {"kernel-user-namespaces", {6, 3}, "kubelet refuses user namespaces (hostUsers: false)", ""},
 };
 
 std::vector<Finding> CheckKernel(const NodeFacts& facts) {
   const MachineFacts& machine = facts.machine;
   std::vector<Finding> findings;
   if (machine.kernel_major == 0) return findings;
+  const absl::string_view driver = facts.stowage.driver == "overlay" ? "overlay" : "fuse";
   for (const KernelPromise& promise : kPromises)
-    if ((!promise.of_fuse || facts.stowage.driver != "overlay") &&
+    if ((promise.driver.empty() || promise.driver == driver) &&
         std::pair(machine.kernel_major, machine.kernel_minor) < promise.since)
       findings.push_back({promise.id, Severity::kNote,
                           absl::StrCat("Linux ", machine.kernel_major, ".", machine.kernel_minor,

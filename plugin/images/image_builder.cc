@@ -18,6 +18,7 @@
 #include "base/status_macros.h"
 #include "layering/layer_archive.h"
 #include "layering/layer_key.h"
+#include "layering/profile_archive.h"
 #include "plugin/images/cache_key.h"
 #include "plugin/images/profile_record.h"
 
@@ -29,6 +30,13 @@ struct ImageBuilder::Draft {
   std::vector<std::vector<ObjectRecord>> objects;  // per planned layer, sorted by base name
   std::vector<LayerRecord> layers;                 // filled one by one
   std::optional<Profile> profile;                  // set by AddProfile
+};
+
+struct ImageBuilder::EncodedImage {
+  std::string architecture;
+  Document config;
+  Document closure;
+  Document manifest;
 };
 
 namespace {
@@ -129,8 +137,10 @@ absl::Status ImageBuilder::HashLayer(size_t index, const std::function<void(uint
       LayerArchive::ForStorePaths(options_.store_directory, BaseNames(objects)));
   STOWAGE_ASSIGN_OR_RETURN(const LayerDigest digest, archive.Hash(progress));
   LayerRecord& layer = draft.layers[index];
+  const bool recorded_elsewhere = layer.id != 0;
   layer.diff_id = digest.diff_id;
   layer.size_bytes = digest.size_bytes;
+  if (recorded_elsewhere) return catalog_.Hashed(layer, digest);
   STOWAGE_ASSIGN_OR_RETURN(layer.id, catalog_.table().Record(layer, objects));
   return absl::OkStatus();
 }
@@ -151,7 +161,7 @@ absl::Status ImageBuilder::HashLayers(const ImageBuildRequest& request, const Re
     for (const uint32_t member : draft.plan.layers[i])
       bytes += request.closure.objects[member].nar_size_bytes;
     nar_bytes.push_back(bytes);
-    if (known.ok()) continue;
+    if (known.ok() && known->recorded_by.empty()) continue;
     unknown.push_back(i);
     total += bytes;
   }
@@ -230,7 +240,7 @@ absl::Status ImageBuilder::Keep(const ImageBuildRequest& request, Draft& draft) 
   for (size_t i = 0; i < draft.layers.size(); ++i) {
     LayerRecord& layer = draft.layers[i];
     ids.push_back(layer.id);
-    if (layer.rooted) continue;
+    if (catalog_.HasRoots(layer)) continue;
     const std::vector<StorePath> top = i < draft.plan.layers.size()
                                            ? TopPaths(request.closure, draft.plan.layers[i])
                                            : std::vector<StorePath>();
@@ -272,11 +282,20 @@ ImageDescription ImageBuilder::Describe(const ImageBuildRequest& request,
   return image;
 }
 
-absl::StatusOr<ImageRecord> ImageBuilder::Record(const ImageBuildRequest& request, Draft& draft) {
+absl::StatusOr<ImageBuilder::EncodedImage> ImageBuilder::Encode(const ImageBuildRequest& request,
+                                                                const Draft& draft) const {
   const ImageDescription description = Describe(request, draft);
-  STOWAGE_ASSIGN_OR_RETURN(const Document config, EncodeImageConfig(description));
-  const Document closure = EncodeClosureDocument(request.closure, draft.plan.layers);
-  const Document manifest = EncodeManifest(description, config, closure);
+  STOWAGE_ASSIGN_OR_RETURN(Document config, EncodeImageConfig(description));
+  Document closure = EncodeClosureDocument(request.closure, draft.plan.layers);
+  Document manifest = EncodeManifest(description, config, closure);
+  return EncodedImage{description.architecture, std::move(config), std::move(closure),
+                      std::move(manifest)};
+}
+
+absl::StatusOr<ImageRecord> ImageBuilder::Record(const ImageBuildRequest& request,
+                                                 const EncodedImage& documents,
+                                                 const Draft& draft) {
+  const auto& [architecture, config, closure, manifest] = documents;
   const Document referrer = EncodeClosureReferrer(manifest, closure);
   std::vector<Digest> diff_ids;
   std::vector<int64_t> ids;
@@ -286,16 +305,10 @@ absl::StatusOr<ImageRecord> ImageBuilder::Record(const ImageBuildRequest& reques
   }
   const std::vector<Digest> chain_ids = ChainIds(diff_ids);
   STOWAGE_RETURN_IF_ERROR(catalog_.table().RecordChains(chain_ids, ids));
-  // All of them are there and held, with the recorded narHashes.
-  STOWAGE_RETURN_IF_ERROR(catalog_.KeepPromises(ids));
-  if (options_.prepare_views) {
-    const absl::Span<const LayerRecord> run(draft.layers.data(), draft.plan.layers.size());
-    STOWAGE_RETURN_IF_ERROR(catalog_.drivers().Prepare(run));
-  }
   ImageSummary summary;
   summary.source = request.source;
   summary.revision = request.revision;
-  summary.architecture = description.architecture;
+  summary.architecture = architecture;
   summary.store_path_count = request.closure.objects.size();
   for (const StoreObject& object : request.closure.objects)
     summary.nar_size_bytes += object.nar_size_bytes;
@@ -313,6 +326,16 @@ absl::StatusOr<ImageRecord> ImageBuilder::Record(const ImageBuildRequest& reques
   return image;
 }
 
+absl::Status ImageBuilder::Show(const Draft& draft) {
+  std::vector<int64_t> ids;
+  for (const LayerRecord& layer : draft.layers) ids.push_back(layer.id);
+  // All of them are there and held, with the recorded narHashes.
+  STOWAGE_RETURN_IF_ERROR(catalog_.KeepPromises(ids));
+  if (!options_.prepare_views) return absl::OkStatus();
+  const absl::Span<const LayerRecord> run(draft.layers.data(), draft.plan.layers.size());
+  return catalog_.drivers().Prepare(run);
+}
+
 absl::StatusOr<ImageRecord> ImageBuilder::Build(const ImageBuildRequest& request,
                                                 const Report& report) {
   const absl::ReaderMutexLock keep_collecting_away(&catalog_.collecting());
@@ -326,7 +349,81 @@ absl::StatusOr<ImageRecord> ImageBuilder::Build(const ImageBuildRequest& request
   report(Step(ResolveProgress::Phase::kRecord, "recording the image"));
   STOWAGE_RETURN_IF_ERROR(Annotate(Keep(request, draft), "root the layers"));
   STOWAGE_FAULT_POINT("image.build.kept");
-  return Record(request, draft);
+  STOWAGE_ASSIGN_OR_RETURN(const EncodedImage documents, Encode(request, draft));
+  STOWAGE_RETURN_IF_ERROR(Show(draft));
+  return Record(request, documents, draft);
+}
+
+absl::StatusOr<LayerRecord> ImageBuilder::AdoptedProfileLayer(const ReceivedLayer& received,
+                                                              const Profile& profile) {
+  const Digest content_key = ProfileContentKey(profile.key);
+  auto known = catalog_.table().FindByContent(content_key);
+  if (absl::IsNotFound(known.status())) known = WriteProfileLayer(profile, content_key);
+  // The archive is canonical, so this is an error of this program or of the disk.
+  if (known.ok() && known->diff_id != received.diff_id)
+    return absl::InternalError(absl::StrCat("the profile has the diff_id ",
+                                            known->diff_id.ToString(), " here and ",
+                                            received.diff_id.ToString(), " there"));
+  return known;
+}
+
+absl::Status ImageBuilder::AdoptLayers(const ReceivedImage& received, const std::string& source,
+                                       Draft& draft) {
+  const std::vector<ReceivedLayer>& layers = received.manifest.layers;
+  if (layers.size() != draft.objects.size() + 1)
+    return absl::FailedPreconditionError(
+        absl::StrCat("it has ", layers.size(), " layers there and would have ",
+                     draft.objects.size() + 1, " here: is [layering] the same on both?"));
+  for (size_t i = 0; i < draft.objects.size(); ++i) {
+    const auto& [diff_id, size_bytes] = layers[i];
+    const Digest key = ContentKey(draft.objects[i]);
+    const auto known = catalog_.table().FindByContent(key);
+    const auto same = catalog_.table().FindByDiffId(diff_id);
+    if ((known.ok() && known->diff_id != diff_id) || (same.ok() && same->content_key != key))
+      return absl::FailedPreconditionError(
+          absl::StrCat("it has the diff_id ", diff_id.ToString(), " there for a layer of ",
+                       draft.objects[i].front().base_name,
+                       known.ok() ? absl::StrCat(", which is ", known->diff_id.ToString(), " here")
+                                  : ", which is another layer's here"));
+    draft.layers.push_back(known.ok() ? *known
+                                      : LayerRecord{0, LayerKind::kStorePaths, key, diff_id,
+                                                    size_bytes, false, source});
+  }
+  STOWAGE_ASSIGN_OR_RETURN(LayerRecord profile, AdoptedProfileLayer(layers.back(), *draft.profile));
+  draft.layers.push_back(std::move(profile));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<ImageRecord> ImageBuilder::Adopt(const ImageBuildRequest& request,
+                                                const ReceivedImage& received,
+                                                const std::string& source) {
+  const absl::ReaderMutexLock keep_collecting_away(&catalog_.collecting());
+  Draft draft;
+  STOWAGE_RETURN_IF_ERROR(PlanLayers(request, draft));
+  draft.profile = received.profile;
+  std::vector<std::string> packages;
+  for (const RealisedPackage& package : request.packages)
+    packages.push_back(package.out_path.base_name());
+  STOWAGE_RETURN_IF_ERROR(CheckProfile(received.profile, packages));
+  STOWAGE_RETURN_IF_ERROR(AdoptLayers(received, source, draft));
+  STOWAGE_ASSIGN_OR_RETURN(const EncodedImage documents, Encode(request, draft));
+  // Covers all that was read: closure, layers, command, labels.
+  if (documents.closure.digest != received.manifest.closure_digest)
+    return absl::FailedPreconditionError(
+        "this node would put other store paths into its layers: is [layering] the same on both?");
+  if (documents.manifest.digest != received.manifest.digest)
+    return absl::FailedPreconditionError(absl::StrCat("this node would make it with the image ID ",
+                                                      documents.config.digest.ToString(), ", not ",
+                                                      received.manifest.config_digest.ToString(),
+                                                      ": are [source] and [packages] the same on "
+                                                      "both?"));
+  for (size_t i = 0; i < draft.objects.size(); ++i) {
+    STOWAGE_ASSIGN_OR_RETURN(draft.layers[i].id,
+                             catalog_.table().Record(draft.layers[i], draft.objects[i]));
+  }
+  STOWAGE_RETURN_IF_ERROR(
+      RecordProfile(options_.state_directory, draft.layers.back().diff_id, *draft.profile));
+  return Record(request, documents, draft);
 }
 
 }  // namespace stowage

@@ -15,6 +15,7 @@
 #include "nix/image_reference.h"
 #include "plugin/images/image_table.h"
 #include "plugin/images/layer_catalog.h"
+#include "plugin/images/record_source.h"
 #include "plugin/images/resolve_job.h"
 
 namespace stowage {
@@ -49,8 +50,8 @@ struct ImageBuilderOptions {
   bool prepare_views;   // make what the view driver needs (nodes with a snapshotter)
 };
 
-// Makes an image out of a realised closure: plan, layers, profile, documents, roots, and records
-// all of it. Thread-safe.
+// Makes an image out of a realised closure, or of what another Stowage has recorded of it: plan,
+// layers, profile, documents, roots, and records all of it. Thread-safe.
 class ImageBuilder {
  public:
   using Report = std::function<void(ResolveProgress)>;
@@ -64,15 +65,32 @@ class ImageBuilder {
   // replace.
   absl::StatusOr<ImageRecord> Build(const ImageBuildRequest& request, const Report& report);
 
+  // Records the image as if it had been made here, without roots: nothing of it need be there.
+  // Layers that were not hashed here are recorded as the other's word.
+  //
+  // request.closure: `received`'s with this node's roots. source: who has sent it.
+  // Errors: FailedPrecondition if this node would make something else of these packages, the
+  // message saying what; InvalidArgument for a profile that is none of these packages; else what
+  // the parts say. After an error the image is not recorded.
+  absl::StatusOr<ImageRecord> Adopt(const ImageBuildRequest& request, const ReceivedImage& received,
+                                    const std::string& source);
+
  private:
   struct Draft;
+  struct EncodedImage;
   absl::Status PlanLayers(const ImageBuildRequest& request, Draft& draft);
   absl::Status HashLayers(const ImageBuildRequest& request, const Report& report, Draft& draft);
   absl::Status HashLayer(size_t index, const std::function<void(uint64_t)>& progress, Draft& draft);
   absl::Status AddProfile(const ImageBuildRequest& request, Draft& draft);
   absl::StatusOr<LayerRecord> WriteProfileLayer(const Profile& profile, const Digest& content_key);
+  absl::Status AdoptLayers(const ReceivedImage& received, const std::string& source, Draft& draft);
+  absl::StatusOr<LayerRecord> AdoptedProfileLayer(const ReceivedLayer& received,
+                                                  const Profile& profile);
   absl::Status Keep(const ImageBuildRequest& request, Draft& draft);
-  absl::StatusOr<ImageRecord> Record(const ImageBuildRequest& request, Draft& draft);
+  absl::Status Show(const Draft& draft);
+  absl::StatusOr<ImageRecord> Record(const ImageBuildRequest& request,
+                                     const EncodedImage& documents, const Draft& draft);
+  absl::StatusOr<EncodedImage> Encode(const ImageBuildRequest& request, const Draft& draft) const;
   ImageDescription Describe(const ImageBuildRequest& request, const Draft& draft) const;
 
   const ImageBuilderOptions options_;

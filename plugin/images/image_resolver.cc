@@ -53,6 +53,23 @@ std::string JobKey(const ImageReference& reference, bool lazily) {
   return absl::StrCat(reference.ToString(), lazily ? " lazily" : "");
 }
 
+// Errors: FailedPrecondition if a package is not in the closure.
+absl::Status SetRoots(const std::vector<RealisedPackage>& packages, Closure& closure) {
+  closure.roots.clear();
+  for (const RealisedPackage& package : packages) {
+    const auto found = std::lower_bound(
+        closure.objects.begin(), closure.objects.end(), package.out_path,
+        [](const StoreObject& object, const StorePath& path) { return object.path < path; });
+    if (found == closure.objects.end() || found->path != package.out_path)
+      return absl::FailedPreconditionError(
+          absl::StrCat("its image has not ", package.out_path.ToString(),
+                       ", which the package set has here: are [source] and [packages] the same on "
+                       "both?"));
+    closure.roots.push_back(static_cast<uint32_t>(found - closure.objects.begin()));
+  }
+  return absl::OkStatus();
+}
+
 absl::string_view FirstLine(absl::string_view text) { return text.substr(0, text.find('\n')); }
 
 }  // namespace
@@ -100,6 +117,10 @@ class ImageResolver::Run {
   absl::StatusOr<ResolvedImage> FromSource(const SourceRevision& source,
                                            const std::string& revision);
   absl::StatusOr<ResolvedImage> StaleImage(const absl::Status& unreachable);
+  // Records the image as another Stowage has recorded it, and holds it lazily. Errors: Cancelled;
+  // any other says why it has to be fetched whole.
+  absl::StatusOr<ImageRecord> AdoptRecord(const Evaluation& evaluation, const Digest& cache_key,
+                                          const std::string& revision);
   absl::StatusOr<Evaluation> Evaluate(const SourceRevision& source);
   // Makes the packages exist, with GC roots that begin with `root`.
   absl::StatusOr<std::vector<StorePath>> Realise(const Evaluation& evaluation,
@@ -110,6 +131,8 @@ class ImageResolver::Run {
                                         const std::vector<StorePath>& paths) const;
   absl::StatusOr<ImageRecord> Assemble(std::vector<RealisedPackage> packages,
                                        const Digest& cache_key, const std::string& revision);
+  ImageBuildRequest Request(const Digest& cache_key, const std::string& revision,
+                            std::vector<RealisedPackage> packages, Closure closure) const;
   Digest CacheKey(const std::string& revision) const;
   // The image with this key if all of it is still there; with lazily_, if it is recorded.
   absl::StatusOr<std::optional<ImageRecord>> Known(const Digest& cache_key);
@@ -123,6 +146,7 @@ class ImageResolver::Run {
   const bool lazily_;
   ResolveJob& job_;
   const std::string unique_;
+  absl::Status not_held_;  // why Known did not hold a recorded image lazily, if that was an error
 };
 
 Digest ImageResolver::Run::CacheKey(const std::string& revision) const {
@@ -151,8 +175,10 @@ absl::StatusOr<std::optional<ImageRecord>> ImageResolver::Run::Known(const Diges
       resolver_.catalog_.table().Hold(*layers, until).ok())
     return *std::move(image);
   if (!lazily_) return std::nullopt;
-  STOWAGE_ASSIGN_OR_RETURN(const bool held, HoldRecorded(*image, *layers, until));
-  return held ? std::optional(*std::move(image)) : std::nullopt;
+  const absl::StatusOr<bool> held = HoldRecorded(*image, *layers, until);
+  if (absl::IsCancelled(held.status())) return held.status();
+  not_held_ = held.status();
+  return held.value_or(false) ? std::optional(*std::move(image)) : std::nullopt;
 }
 
 absl::StatusOr<bool> ImageResolver::Run::HoldRecorded(const ImageRecord& image,
@@ -231,16 +257,52 @@ absl::StatusOr<ResolvedImage> ImageResolver::Run::FromSource(const SourceRevisio
       CacheKey(source.mutable_content ? EvaluationIdentity(evaluation) : revision);
   STOWAGE_ASSIGN_OR_RETURN(std::optional<ImageRecord> known, Known(cache_key));
   if (known) return Finish(*std::move(known), revision, true);
+  std::string fetched_whole;
+  if (lazily_) {
+    const absl::StatusOr<ImageRecord> adopted =
+        not_held_.ok() ? AdoptRecord(evaluation, cache_key, revision) : not_held_;
+    if (adopted.ok()) return Finish(*adopted, revision, false);
+    if (absl::IsCancelled(adopted.status())) return adopted.status();
+    fetched_whole = absl::StrCat("fetched whole: ", FirstLine(adopted.status().message()));
+  }
   STOWAGE_ASSIGN_OR_RETURN(ImageRecord image, Make(evaluation, cache_key, revision));
   STOWAGE_ASSIGN_OR_RETURN(ResolvedImage made, Finish(std::move(image), revision, false));
-  if (lazily_)
-    made.warnings.push_back(
-        CanWait(resolver_.catalog_)
-            ? "fetched whole: only an image that this node has made before can be fetched lazily, "
-              "as long as its store paths are not there with other contents"
-            : "fetched whole: a container can wait for files only where stowage-fuse shows them, "
-              "which it does not here ('stowage status')");
+  if (lazily_) made.warnings.push_back(std::move(fetched_whole));
   return made;
+}
+
+absl::StatusOr<ImageRecord> ImageResolver::Run::AdoptRecord(const Evaluation& evaluation,
+                                                            const Digest& cache_key,
+                                                            const std::string& revision) {
+  if (!CanWait(resolver_.catalog_))
+    return absl::FailedPreconditionError(
+        "a container can wait for files only where stowage-fuse shows them, which it does not here "
+        "('stowage status')");
+  const RecordSourceOptions& records = resolver_.options_.records;
+  if (records.url.empty())
+    return absl::NotFoundError(
+        "only an image that this node has made before can be fetched lazily, as long as its store "
+        "paths are not there with other contents; others too where images.record_source names "
+        "another Stowage that knows them");
+  job_.Report(Line(Phase::kSource, absl::StrCat("looking for a record in ", records.url)));
+  STOWAGE_ASSIGN_OR_RETURN(
+      ReceivedImage received,
+      FetchRecord(records, reference_.name(), revision.empty() ? reference_.tag() : revision,
+                  Limits(resolver_.options_.evaluation_timeout)));
+  std::vector<StorePath> paths;
+  for (const EvaluatedPackage& package : evaluation.packages) paths.push_back(package.out_path);
+  std::vector<RealisedPackage> packages = Packages(evaluation, paths);
+  if (const absl::Status roots = SetRoots(packages, received.closure.closure); !roots.ok())
+    return Annotate(roots, records.url);
+  const ImageBuildRequest request =
+      Request(cache_key, revision, std::move(packages), std::move(received.closure.closure));
+  const auto adopted = resolver_.builder_.Adopt(request, received, records.url);
+  if (!adopted.ok()) return Annotate(adopted.status(), records.url);
+  STOWAGE_ASSIGN_OR_RETURN(std::optional<ImageRecord> held, Known(cache_key));
+  if (held) return *std::move(held);
+  STOWAGE_RETURN_IF_ERROR(not_held_);
+  return absl::FailedPreconditionError(absl::StrCat(
+      "a store path is there with other contents than ", records.url, " has recorded"));
 }
 
 absl::StatusOr<Evaluation> ImageResolver::Run::Evaluate(const SourceRevision& source) {
@@ -314,16 +376,22 @@ absl::StatusOr<ImageRecord> ImageResolver::Run::Assemble(std::vector<RealisedPac
   std::vector<StorePath> roots;
   for (const RealisedPackage& package : packages) roots.push_back(package.out_path);
   STOWAGE_ASSIGN_OR_RETURN(Closure closure, resolver_.closures_->Read(roots));
-  const ImageBuildRequest request = {reference_,
-                                     cache_key,
-                                     resolver_.source_->Describe(),
-                                     resolver_.source_->PublicUrl(),
-                                     revision,
-                                     std::move(packages),
-                                     std::move(closure),
-                                     resolver_.stop_.get_token()};
-  return resolver_.builder_.Build(request,
-                                  [this](ResolveProgress event) { job_.Report(std::move(event)); });
+  return resolver_.builder_.Build(
+      Request(cache_key, revision, std::move(packages), std::move(closure)),
+      [this](ResolveProgress event) { job_.Report(std::move(event)); });
+}
+
+ImageBuildRequest ImageResolver::Run::Request(const Digest& cache_key, const std::string& revision,
+                                              std::vector<RealisedPackage> packages,
+                                              Closure closure) const {
+  return {reference_,
+          cache_key,
+          resolver_.source_->Describe(),
+          resolver_.source_->PublicUrl(),
+          revision,
+          std::move(packages),
+          std::move(closure),
+          resolver_.stop_.get_token()};
 }
 
 absl::StatusOr<std::unique_ptr<ImageResolver>> ImageResolver::Open(ImageResolverOptions options,
@@ -369,7 +437,9 @@ std::optional<ResolvedImage> ImageResolver::Remembered(const ImageReference& ref
   const auto complete = images_.Complete(manifest);
   if (!complete.ok() || !*complete) return std::nullopt;
   const auto layers = images_.Layers(tag->image.id);
-  if (!layers.ok() || !catalog_.CheckNonePromised(*layers).ok()) return std::nullopt;
+  if (!layers.ok() || !catalog_.CheckNonePromised(*layers).ok() ||
+      !catalog_.CheckHashed(*layers).ok())
+    return std::nullopt;
   std::vector<std::string> warnings = tag->image.summary.warnings;
   return ResolvedImage{std::move(tag->image), reference.tag(), tag->revision, true,
                        std::move(warnings)};

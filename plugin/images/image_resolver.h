@@ -21,6 +21,7 @@
 #include "plugin/images/image_builder.h"
 #include "plugin/images/image_table.h"
 #include "plugin/images/layer_catalog.h"
+#include "plugin/images/record_source.h"
 #include "plugin/images/resolve_job.h"
 
 namespace stowage {
@@ -35,6 +36,7 @@ struct ImageResolverOptions {
   absl::Duration evaluation_timeout;
   absl::Duration build_timeout;
   size_t concurrent_resolves = 4;  // that use Nix at the same time
+  RecordSourceOptions records;     // of images that were not made here
 };
 
 // Turns references into images: tag to revision, evaluation, realisation, closure, image, each step
@@ -49,12 +51,12 @@ class ImageResolver {
   ~ImageResolver();
 
   // The image that a tag meant within the tag's lifetime, if all of it is still there, nothing of
-  // it promised; nothing otherwise. Milliseconds.
+  // it promised, and hashed here; nothing otherwise. Milliseconds.
   std::optional<ResolvedImage> Remembered(const ImageReference& reference);
 
-  // Resolves, or joins the run that does. lazily: an image that was made here before may come
-  // without its store paths, which are fetched when somebody looks into them; one that was not is
-  // fetched whole, with a warning.
+  // Resolves, or joins the run that does. lazily: an image that was made here before, or is known
+  // to the Stowage of ImageResolverOptions::records, may come without its store paths, which are
+  // fetched when somebody looks into them; any other is fetched whole, with a warning saying why.
   std::shared_ptr<ResolveJob> Resolve(const ImageReference& reference, bool lazily = false);
 
   // Ends running resolves with Cancelled; later ones end at once.

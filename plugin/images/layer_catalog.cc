@@ -10,6 +10,7 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "base/annotate.h"
 #include "base/directory.h"
 #include "base/fault_point.h"
@@ -31,6 +32,11 @@ ViewDriversOptions DriversOptions(const LayerCatalogOptions& options) {
   return {options.driver,
           {options.state_directory, options.overlay_directory, options.store_directory,
            options.overlay_mount_options, options.warn}};
+}
+
+std::string LostLayer(const LayerRecord& layer, const absl::Status& why) {
+  return absl::StrCat("layer ", layer.diff_id.ToString(),
+                      " is lost, and so are snapshots that have it: ", why.message());
 }
 
 absl::Status CheckExists(int directory_fd, const std::string& name, absl::string_view directory) {
@@ -84,16 +90,29 @@ absl::Status LayerCatalog::RootAgain(const LayerRecord& layer) {
   return added.ok() ? added : absl::UnavailableError(added.message());
 }
 
-// Such a layer is still held; what went wrong at the start has been told.
+bool LayerCatalog::RootUnrooted(int64_t id) {
+  const absl::StatusOr<LayerRecord> layer = table_->FindById(id);
+  if (!layer.ok()) return absl::IsNotFound(layer.status());
+  if (!layer->rooted) return true;
+  const absl::Status status = RootAgain(*layer);
+  if (!absl::IsNotFound(status)) return status.ok();
+  if (!table_->SetRooted({id}, false).ok()) return false;
+  options_.warn(LostLayer(*layer, status));
+  return true;
+}
+
+// What went wrong before has been told.
 void LayerCatalog::RootUnrooted() {
-  const auto is_done = [this](int64_t id) {
-    const absl::StatusOr<LayerRecord> layer = table_->FindById(id);
-    if (!layer.ok()) return absl::IsNotFound(layer.status());
-    if (!layer->rooted) return true;
-    const absl::Status status = RootAgain(*layer);
-    return status.ok() || (absl::IsNotFound(status) && table_->SetRooted({id}, false).ok());
-  };
-  unrooted_.erase(std::remove_if(unrooted_.begin(), unrooted_.end(), is_done), unrooted_.end());
+  std::vector<int64_t> layers;
+  {
+    const absl::MutexLock lock(&mutex_);
+    layers.assign(unrooted_.begin(), unrooted_.end());
+  }
+  for (const int64_t id : layers) {
+    if (!RootUnrooted(id)) continue;
+    const absl::MutexLock lock(&mutex_);
+    unrooted_.erase(id);
+  }
 }
 
 absl::Status LayerCatalog::ReconcileRoots() {
@@ -109,11 +128,15 @@ absl::Status LayerCatalog::ReconcileRoots() {
     const absl::Status status = has_roots ? absl::OkStatus() : RootAgain(layer);
     if (absl::IsNotFound(status)) {
       lost.push_back(layer.id);
+      options_.warn(LostLayer(layer, status));
       continue;
     }
     claimed.insert(RootHolder(layer));
     if (status.ok()) continue;
-    unrooted_.push_back(layer.id);
+    {
+      const absl::MutexLock unrooted_lock(&mutex_);
+      unrooted_.insert(layer.id);
+    }
     options_.warn(absl::StrCat("layer ", layer.diff_id.ToString(),
                                " is without GC roots, tried again later: ", status.message()));
   }
@@ -135,7 +158,15 @@ absl::Status LayerCatalog::RestoreProfile(const LayerRecord& profile) const {
 
 absl::Status LayerCatalog::AddRoots(const LayerRecord& layer, absl::Span<const StorePath> paths) {
   if (layer.kind == LayerKind::kProfile) return absl::OkStatus();
-  return gc_roots_.Add(RootHolder(layer), paths);
+  STOWAGE_RETURN_IF_ERROR(gc_roots_.Add(RootHolder(layer), paths));
+  const absl::MutexLock lock(&mutex_);
+  unrooted_.erase(layer.id);
+  return absl::OkStatus();
+}
+
+bool LayerCatalog::HasRoots(const LayerRecord& layer) {
+  const absl::MutexLock lock(&mutex_);
+  return layer.rooted && !unrooted_.contains(layer.id);
 }
 
 absl::Status LayerCatalog::KeepPromises(absl::Span<const int64_t> layers) {
@@ -163,6 +194,10 @@ absl::Status LayerCatalog::CheckPresent(absl::Span<const int64_t> layers) {
     if (!layer.rooted)
       return absl::NotFoundError(
           absl::StrCat("layer ", layer.diff_id.ToString(), " is not held here"));
+    if (!HasRoots(layer))
+      return absl::UnavailableError(absl::StrCat(
+          "layer ", layer.diff_id.ToString(), " has no GC roots below ",
+          options_.gc_roots_directory, "; the log of stowaged says why they cannot be made"));
   }
   return CheckFiles(records);
 }
@@ -181,7 +216,44 @@ absl::Status LayerCatalog::CheckNonePromised(absl::Span<const int64_t> layers) {
 
 absl::Status LayerCatalog::CheckComplete(absl::Span<const int64_t> layers) {
   STOWAGE_RETURN_IF_ERROR(CheckPresent(layers));
-  return CheckNonePromised(layers);
+  STOWAGE_RETURN_IF_ERROR(CheckNonePromised(layers));
+  return CheckHashed(layers);
+}
+
+absl::Status LayerCatalog::CheckHashed(absl::Span<const int64_t> layers) {
+  STOWAGE_ASSIGN_OR_RETURN(const bool all_hashed, table_->AllHashed());
+  if (all_hashed) return absl::OkStatus();
+  STOWAGE_ASSIGN_OR_RETURN(const std::vector<LayerRecord> records, table_->FindAll(layers));
+  for (const LayerRecord& layer : records)
+    if (!layer.recorded_by.empty())
+      return absl::UnavailableError(absl::StrCat("layer ", layer.diff_id.ToString(), " is ",
+                                                 layer.recorded_by,
+                                                 "'s word and is still to be hashed here"));
+  return absl::OkStatus();
+}
+
+absl::Status LayerCatalog::Hashed(const LayerRecord& layer, const LayerDigest& digest) {
+  STOWAGE_ASSIGN_OR_RETURN(const LayerRecord recorded, table_->FindById(layer.id));
+  // Held across both, so that who sees the record corrected finds it told in `wrong_records`.
+  const absl::MutexLock lock(&mutex_);
+  STOWAGE_ASSIGN_OR_RETURN(const SettledRecord settled,
+                           table_->SettleRecord(layer.id, digest.diff_id, digest.size_bytes));
+  if (settled.was_right) return absl::OkStatus();
+  std::string what = absl::StrCat(recorded.diff_id.ToString(), " of ", recorded.recorded_by, " is ",
+                                  digest.diff_id.ToString(), " in truth; images made of it: ",
+                                  absl::StrJoin(settled.forgotten, " ",
+                                                [](std::string* out, const std::string& name) {
+                                                  absl::StrAppend(out, "nix/", name);
+                                                }),
+                                  ". Remove them and pull them with --no-lazy");
+  options_.warn(absl::StrCat("wrong_layer_record record=\"", what, "\""));
+  wrong_records_.push_back(std::move(what));
+  return absl::OkStatus();
+}
+
+std::vector<std::string> LayerCatalog::wrong_records() {
+  const absl::MutexLock lock(&mutex_);
+  return wrong_records_;
 }
 
 std::vector<int64_t> LayerCatalog::NotChecked(absl::Span<const LayerRecord> records,
@@ -262,6 +334,7 @@ absl::StatusOr<std::shared_ptr<const LayerArchive>> LayerCatalog::Archive(const 
   }
   // A promised path may be there in part: Nix unpacks at the final place.
   STOWAGE_RETURN_IF_ERROR(CheckNonePromised({layer.id}));
+  STOWAGE_RETURN_IF_ERROR(CheckHashed({layer.id}));
   std::vector<std::string> base_names;
   STOWAGE_ASSIGN_OR_RETURN(const std::vector<ObjectRecord> objects, table_->Objects({layer.id}));
   for (const ObjectRecord& object : objects) base_names.push_back(object.base_name);
@@ -356,7 +429,7 @@ absl::StatusOr<size_t> LayerCatalog::Collect(absl::Time now) {
 }
 
 absl::StatusOr<size_t> LayerCatalog::CollectLayers(absl::Time now) {
-  if (!unrooted_.empty()) RootUnrooted();
+  RootUnrooted();
   STOWAGE_ASSIGN_OR_RETURN(const std::vector<LayerRecord> unneeded,
                            table_->TakeUnneededLayers(now));
   if (unneeded.empty() && !files_left_) return 0;

@@ -64,15 +64,28 @@ class LayerCatalog : public RemoteLayers {
   // the moment on when they are.
   absl::Status AddRoots(const LayerRecord& layer, absl::Span<const StorePath> paths);
 
+  // Whether nothing need be rooted: not if the roots of a held layer were lost and could not be
+  // made again so far.
+  bool HasRoots(const LayerRecord& layer);
+
   // All store paths of the layers are there, whole and with the recorded narHashes.
   absl::Status KeepPromises(absl::Span<const int64_t> layers);
 
   // Errors: NotFound naming the first store path or profile that is gone, which promised ones may
-  // be; DataLoss naming a file of a store path that is known to be changed.
+  // be; DataLoss naming a file of a store path that is known to be changed; Unavailable if GC roots
+  // are missing (HasRoots).
   absl::Status CheckPresent(absl::Span<const int64_t> layers);
-  // The same, and Unavailable if a store path is promised: for whoever needs every byte.
+  // The same, and Unavailable if a store path is promised or a layer was not hashed here: for
+  // whoever needs every byte.
   absl::Status CheckComplete(absl::Span<const int64_t> layers);
   absl::Status CheckNonePromised(absl::Span<const int64_t> layers);
+  // Errors: Unavailable naming a layer whose diff_id is another Stowage's word.
+  absl::Status CheckHashed(absl::Span<const int64_t> layers);
+
+  // A layer that another Stowage has recorded was hashed here: LayerTable::SettleRecord, and the
+  // log. What was wrong is told by wrong_records until this process ends.
+  absl::Status Hashed(const LayerRecord& layer, const LayerDigest& digest);
+  std::vector<std::string> wrong_records();  // for people
 
   // The tar of a layer. Recently used ones are kept open. Errors: NotFound if the layer is unknown
   // or its paths are gone; Unavailable if some are promised.
@@ -125,6 +138,8 @@ class LayerCatalog : public RemoteLayers {
   // Errors: NotFound if the layer has lost a store path for good; others may pass.
   absl::Status RootAgain(const LayerRecord& layer);
   void RootUnrooted() ABSL_EXCLUSIVE_LOCKS_REQUIRED(collecting_);
+  // Whether nothing is left to do about it.
+  bool RootUnrooted(int64_t id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(collecting_);
   absl::StatusOr<size_t> CollectLayers(absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(collecting_);
   absl::StatusOr<bool> RemoveUnneededProfiles();
 
@@ -139,14 +154,16 @@ class LayerCatalog : public RemoteLayers {
   absl::Mutex collecting_;
   // A clean-up was interrupted, or something was still mounted; at first, unknown.
   bool files_left_ ABSL_GUARDED_BY(collecting_) = true;
-  // Held layers that have no roots, because of errors that may pass.
-  std::vector<int64_t> unrooted_ ABSL_GUARDED_BY(collecting_);
   // None if the kernel had no inotify instance left: each call then checks everything.
   std::optional<RemovalWatch> removals_;
   absl::Mutex mutex_;
+  // Held layers that have no roots, because of errors that may pass. The snapshots that have them
+  // go on; nothing new is made of them.
+  absl::flat_hash_set<int64_t> unrooted_ ABSL_GUARDED_BY(mutex_);
   // Layers whose store paths were all there when removals_ counted checked_at_.
   absl::flat_hash_set<int64_t> checked_ ABSL_GUARDED_BY(mutex_);
   uint64_t checked_at_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::vector<std::string> wrong_records_ ABSL_GUARDED_BY(mutex_);
   // Most recently used last.
   std::vector<std::pair<Digest, std::shared_ptr<const LayerArchive>>> archives_
       ABSL_GUARDED_BY(mutex_);

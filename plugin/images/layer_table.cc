@@ -12,7 +12,10 @@ namespace stowage {
 namespace {
 
 constexpr absl::string_view kSelect =
-    "SELECT id,kind,content_key,diff_id,size_bytes,rooted FROM layers ";
+    "SELECT id,kind,content_key,diff_id,size_bytes,rooted,recorded_by FROM layers ";
+
+// Prepare waits for whoever has the lock: a look-up takes 3 us.
+constexpr size_t kObjectsPerLock = 256;
 
 absl::StatusOr<LayerRecord> ReadLayer(const SqliteStatement& row) {
   STOWAGE_ASSIGN_OR_RETURN(const Digest content_key, Digest::Parse(row.ColumnText(2)));
@@ -22,7 +25,8 @@ absl::StatusOr<LayerRecord> ReadLayer(const SqliteStatement& row) {
                      content_key,
                      diff_id,
                      static_cast<uint64_t>(row.ColumnInt64(4)),
-                     row.ColumnInt64(5) != 0};
+                     row.ColumnInt64(5) != 0,
+                     row.ColumnText(6)};
 }
 
 }  // namespace
@@ -69,11 +73,12 @@ absl::StatusOr<LayerRecord> LayerTable::FindById(int64_t id) {
 
 absl::StatusOr<LayerRecord> LayerTable::FindByDiffId(const Digest& diff_id) {
   const absl::MutexLock lock(&mutex_);
-  // Two contents can have one diff_id only if their tars are equal, so any of them will do; a
-  // rooted one is there for sure.
+  // Two contents can have one diff_id only if their tars are equal, so any of them that was hashed
+  // will do; a rooted one is there for sure.
   STOWAGE_ASSIGN_OR_RETURN(
       SqliteStatement query,
-      database_.Prepare(absl::StrCat(kSelect, "WHERE diff_id=? ORDER BY rooted DESC, id LIMIT 1")));
+      database_.Prepare(
+          absl::StrCat(kSelect, "WHERE diff_id=? ORDER BY recorded_by, rooted DESC, id LIMIT 1")));
   query.Bind(1, diff_id.ToString());
   return QueryOne(query, diff_id.ToString());
 }
@@ -113,10 +118,11 @@ absl::StatusOr<int64_t> LayerTable::Record(const LayerRecord& layer,
   if (exists) return existing.ColumnInt64(0);
   STOWAGE_ASSIGN_OR_RETURN(
       SqliteStatement insert,
-      database_.Prepare(
-          "INSERT INTO layers(content_key,kind,diff_id,size_bytes) VALUES(?1,?2,?3,?4)"));
+      database_.Prepare("INSERT INTO layers(content_key,kind,diff_id,size_bytes,recorded_by) "
+                        "VALUES(?1,?2,?3,?4,?5)"));
   insert.Bind(1, layer.content_key.ToString()).Bind(2, static_cast<int64_t>(layer.kind));
   insert.Bind(3, layer.diff_id.ToString()).Bind(4, static_cast<int64_t>(layer.size_bytes));
+  insert.Bind(5, layer.recorded_by);
   STOWAGE_RETURN_IF_ERROR(insert.Run());
   const int64_t id = database_.LastInsertRowId();
   STOWAGE_ASSIGN_OR_RETURN(SqliteStatement link,
@@ -130,6 +136,75 @@ absl::StatusOr<int64_t> LayerTable::Record(const LayerRecord& layer,
   STOWAGE_RETURN_IF_ERROR(transaction.Commit());
   STOWAGE_FAULT_POINT("layers.record.committed");
   return id;
+}
+
+absl::StatusOr<bool> LayerTable::AllHashed() {
+  const absl::MutexLock lock(&mutex_);
+  STOWAGE_ASSIGN_OR_RETURN(SqliteStatement query,
+                           database_.Prepare("SELECT 1 FROM layers WHERE recorded_by!='' LIMIT 1"));
+  STOWAGE_ASSIGN_OR_RETURN(const bool found, query.Step());
+  return !found;
+}
+
+absl::StatusOr<std::vector<LayerRecord>> LayerTable::LayersToHash() {
+  const absl::MutexLock lock(&mutex_);
+  STOWAGE_ASSIGN_OR_RETURN(
+      SqliteStatement query,
+      database_.Prepare(absl::StrCat(kSelect, "WHERE recorded_by!='' AND rooted=1")));
+  return Query(query);
+}
+
+absl::Status LayerTable::ForgetWhatHas(int64_t layer) {
+  // By other statements the rows of an image's layers are gone before they are asked for.
+  for (const absl::string_view sql :
+       {"DELETE FROM documents WHERE digest IN (SELECT manifest_digest FROM images JOIN "
+        "image_layers ON image_id=id WHERE layer_id=?1 UNION SELECT config_digest FROM images JOIN "
+        "image_layers ON image_id=id WHERE layer_id=?1) OR (subject!='' AND subject IN (SELECT "
+        "manifest_digest FROM images JOIN image_layers ON image_id=id WHERE layer_id=?1))",
+        "DELETE FROM images WHERE id IN (SELECT image_id FROM image_layers WHERE layer_id=?1)",
+        "WITH RECURSIVE wrong(id) AS (SELECT chain_id FROM chains WHERE layer_id=?1 UNION SELECT "
+        "chain_id FROM chains JOIN wrong ON parent_chain_id=wrong.id) DELETE FROM chains WHERE "
+        "chain_id IN (SELECT id FROM wrong)",
+        "UPDATE views SET view_key='wrong record '||number WHERE number IN (SELECT view_number "
+        "FROM "
+        "view_layers WHERE layer_id=?1)"}) {
+    STOWAGE_ASSIGN_OR_RETURN(SqliteStatement forget, database_.Prepare(sql));
+    STOWAGE_RETURN_IF_ERROR(forget.Bind(1, layer).Run());
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<SettledRecord> LayerTable::SettleRecord(int64_t layer, const Digest& diff_id,
+                                                       uint64_t size_bytes) {
+  const absl::MutexLock lock(&mutex_);
+  STOWAGE_ASSIGN_OR_RETURN(SqliteTransaction transaction, SqliteTransaction::Begin(database_));
+  STOWAGE_ASSIGN_OR_RETURN(
+      SqliteStatement right,
+      database_.Prepare("SELECT diff_id=?2 AND size_bytes=?3 FROM layers WHERE id=?1"));
+  right.Bind(1, layer).Bind(2, diff_id.ToString()).Bind(3, static_cast<int64_t>(size_bytes));
+  STOWAGE_RETURN_IF_ERROR(right.Step().status());
+  SettledRecord settled = {right.ColumnInt64(0) != 0, {}};
+  right.Reset();
+  if (!settled.was_right) {
+    STOWAGE_ASSIGN_OR_RETURN(
+        SqliteStatement names,
+        database_.Prepare("SELECT DISTINCT name FROM images JOIN image_layers ON image_id=id WHERE "
+                          "layer_id=?1 ORDER BY name"));
+    names.Bind(1, layer);
+    while (true) {
+      STOWAGE_ASSIGN_OR_RETURN(const bool row, names.Step());
+      if (!row) break;
+      settled.forgotten.push_back(names.ColumnText(0));
+    }
+    STOWAGE_RETURN_IF_ERROR(ForgetWhatHas(layer));
+  }
+  STOWAGE_ASSIGN_OR_RETURN(
+      SqliteStatement update,
+      database_.Prepare("UPDATE layers SET diff_id=?2,size_bytes=?3,recorded_by='' WHERE id=?1"));
+  update.Bind(1, layer).Bind(2, diff_id.ToString()).Bind(3, static_cast<int64_t>(size_bytes));
+  STOWAGE_RETURN_IF_ERROR(update.Run());
+  STOWAGE_RETURN_IF_ERROR(transaction.Commit());
+  return settled;
 }
 
 absl::StatusOr<std::vector<ObjectRecord>> LayerTable::Objects(absl::Span<const int64_t> layers) {
@@ -167,14 +242,22 @@ absl::StatusOr<ObjectRecord> LayerTable::HeldObject(int64_t number) {
 
 absl::StatusOr<std::vector<ObjectRecord>> LayerTable::HeldObjects(
     absl::Span<const int64_t> numbers) {
-  const absl::MutexLock lock(&mutex_);
+  std::vector<ObjectRecord> objects;
+  for (; !numbers.empty(); numbers.remove_prefix(std::min(numbers.size(), kObjectsPerLock))) {
+    const absl::MutexLock lock(&mutex_);
+    STOWAGE_RETURN_IF_ERROR(AddHeldObjects(numbers.subspan(0, kObjectsPerLock), objects));
+  }
+  return objects;
+}
+
+absl::Status LayerTable::AddHeldObjects(absl::Span<const int64_t> numbers,
+                                        std::vector<ObjectRecord>& objects) {
   STOWAGE_ASSIGN_OR_RETURN(
       SqliteStatement query,
       database_.Prepare(
           "SELECT base_name,nar_hash FROM objects WHERE number=?1 AND EXISTS(SELECT 1 "
           "FROM layer_objects JOIN layers ON id=layer_id WHERE object_number=?1 AND "
           "rooted=1)"));
-  std::vector<ObjectRecord> objects;
   for (const int64_t number : numbers) {
     STOWAGE_ASSIGN_OR_RETURN(const bool found, query.Bind(1, number).Step());
     if (found) {
@@ -183,7 +266,7 @@ absl::StatusOr<std::vector<ObjectRecord>> LayerTable::HeldObjects(
     }
     query.Reset();
   }
-  return objects;
+  return absl::OkStatus();
 }
 
 absl::Status LayerTable::RecordChains(absl::Span<const Digest> chain_ids,
@@ -288,7 +371,7 @@ absl::StatusOr<std::vector<LayerRecord>> LayerTable::TakeUnneededLayers(absl::Ti
       database_.Prepare(
           "UPDATE layers SET rooted=0 WHERE rooted=1 AND hold_until<=?1 AND NOT EXISTS("
           "SELECT 1 FROM snapshot_layers WHERE layer_id=layers.id) "
-          "RETURNING id,kind,content_key,diff_id,size_bytes,rooted"));
+          "RETURNING id,kind,content_key,diff_id,size_bytes,rooted,recorded_by"));
   take.Bind(1, absl::ToUnixNanos(now));
   return Query(take);
 }

@@ -26,13 +26,20 @@ struct LayerRecord {
   Digest content_key;
   Digest diff_id;
   uint64_t size_bytes;
-  bool rooted;  // GC roots for its store paths exist
+  bool rooted;  // held, with GC roots for its store paths (but LayerCatalog::HasRoots)
+  // The Stowage whose word the diff_id is; "" if the layer was hashed here.
+  std::string recorded_by{};
 };
 
 struct ObjectRecord {
   int64_t number;  // 0 before it is recorded
   std::string base_name;
   Digest nar_hash;
+};
+
+struct SettledRecord {
+  bool was_right;
+  std::vector<std::string> forgotten;  // names of images
 };
 
 // The tables of layers, their store paths, chain IDs and views in the state database. Thread-safe.
@@ -46,9 +53,19 @@ class LayerTable {
   absl::StatusOr<LayerRecord> FindByDiffId(const Digest& diff_id);
   absl::StatusOr<std::vector<LayerRecord>> FindAll(absl::Span<const int64_t> ids);
 
-  // Records a hashed layer and its store paths (none for a profile); returns the row id. Recording
-  // the same content key again returns the row that exists.
+  // Records a layer and its store paths (none for a profile); returns the row id. Recording the
+  // same content key again returns the row that exists.
   absl::StatusOr<int64_t> Record(const LayerRecord& layer, absl::Span<const ObjectRecord> objects);
+
+  // A layer that another Stowage has recorded was hashed here. If the record was wrong, it is
+  // corrected, and what was made of it is forgotten: images, their manifests and configs, chain
+  // IDs, and the names of views (mounts of them stay).
+  absl::StatusOr<SettledRecord> SettleRecord(int64_t layer, const Digest& diff_id,
+                                             uint64_t size_bytes);
+  // Whether every layer was hashed here.
+  absl::StatusOr<bool> AllHashed();
+  // Those with roots that were not hashed here.
+  absl::StatusOr<std::vector<LayerRecord>> LayersToHash();
 
   // Store paths of layers, sorted by base name, without duplicates.
   absl::StatusOr<std::vector<ObjectRecord>> Objects(absl::Span<const int64_t> layers);
@@ -90,7 +107,10 @@ class LayerTable {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<LayerRecord> QueryOne(SqliteStatement& statement, const std::string& what)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status ForgetWhatHas(int64_t layer) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<std::vector<int64_t>> Numbers(absl::string_view sql)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status AddHeldObjects(absl::Span<const int64_t> numbers, std::vector<ObjectRecord>& objects)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<int64_t> ObjectNumber(const ObjectRecord& object)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -2,7 +2,6 @@
 
 #include <fts.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,7 +14,7 @@
 #include "base/annotate.h"
 #include "base/status_macros.h"
 #include "layering/layer_archive.h"
-#include "layering/layer_hash.h"
+#include "plugin/images/idle_hash.h"
 
 namespace stowage {
 namespace {
@@ -27,40 +26,8 @@ constexpr time_t kNixTime = 1;  // Nix: libstore, canonicaliseTimestampAndPermis
 constexpr absl::Duration kShortestRest = absl::Seconds(10);
 constexpr int kRestPerLook = 100;
 
-// The disk is everybody else's first; not worth an error. The CPU is shared evenly, since this
-// thread takes locks that Prepare waits for, and it rests for most of the time anyway.
-void LeaveDiskToOthers() {
-  constexpr int kThisThread = 0, kWhoProcess = 1, kClassIdle = 3 << 13;  // ioprio_set(2)
-  ::syscall(SYS_ioprio_set, kWhoProcess, kThisThread, kClassIdle);
-}
-
 struct CloseFts {
   void operator()(FTS* tree) const { ::fts_close(tree); }
-};
-
-// Hashes until it is told to stop.
-class StoppableSink : public LayerSink {
- public:
-  explicit StoppableSink(const std::function<bool()>& stopping) : stopping_(stopping) {}
-
-  absl::Status Memory(absl::string_view bytes) override {
-    STOWAGE_RETURN_IF_ERROR(GoOn());
-    return hash_.Memory(bytes);
-  }
-  absl::Status File(int fd, uint64_t offset, uint64_t size) override {
-    STOWAGE_RETURN_IF_ERROR(GoOn());
-    return hash_.File(fd, offset, size);
-  }
-  Digest Finish() { return hash_.Finish(); }
-
- private:
-  absl::Status GoOn() const {
-    return stopping_() ? absl::CancelledError("stopping") : absl::OkStatus();
-  }
-
-  const std::function<bool()>& stopping_;
-  const std::function<void(uint64_t)> no_progress_;
-  HashingSink hash_{no_progress_};
 };
 
 }  // namespace

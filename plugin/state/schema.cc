@@ -14,17 +14,20 @@ CREATE TABLE objects(
   nar_hash TEXT NOT NULL,
   UNIQUE(base_name, nar_hash));
 
--- Layers that were hashed here. Remembered for ever: the same content key always has the same diff_id.
+-- Layers that were hashed here, or by the Stowage whose record of them was taken. Remembered for ever: the same content key
+-- always has the same diff_id.
 CREATE TABLE layers(
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   content_key TEXT NOT NULL UNIQUE,   -- see ContentKey in plugin/images/image_builder.cc
   kind INTEGER NOT NULL,              -- 0 store paths, 1 profile
   diff_id TEXT NOT NULL,
   size_bytes INTEGER NOT NULL,
-  rooted INTEGER NOT NULL DEFAULT 0,  -- 1: GC roots for the layer's store paths exist
-  hold_until INTEGER NOT NULL DEFAULT 0);  -- the roots stay at least until then
+  rooted INTEGER NOT NULL DEFAULT 0,  -- 1: held, with GC roots (LayerCatalog::HasRoots)
+  hold_until INTEGER NOT NULL DEFAULT 0,  -- the roots stay at least until then
+  recorded_by TEXT NOT NULL DEFAULT '');  -- whose word the diff_id is: URL of another Stowage; '' once it was hashed here
 CREATE INDEX layers_by_diff_id ON layers(diff_id);
 CREATE INDEX layers_by_hold ON layers(hold_until) WHERE rooted=1;
+CREATE INDEX layers_to_hash ON layers(recorded_by) WHERE recorded_by != '';
 
 CREATE TABLE layer_objects(
   layer_id INTEGER NOT NULL REFERENCES layers(id),
@@ -124,7 +127,9 @@ WHEN (SELECT rooted FROM layers WHERE id=NEW.layer_id) IS NOT 1
 BEGIN SELECT RAISE(ABORT, 'the layer is not held any longer: pull the image again'); END;
 )sql";
 
-const char kUpgradeOfVersionBefore[] =
-    "ALTER TABLE snapshots ADD COLUMN driver INTEGER NOT NULL DEFAULT 0";
+const char kUpgradeOfVersionBefore[] = R"sql(
+ALTER TABLE layers ADD COLUMN recorded_by TEXT NOT NULL DEFAULT '';
+CREATE INDEX layers_to_hash ON layers(recorded_by) WHERE recorded_by != '';
+)sql";
 
 }  // namespace stowage

@@ -5,7 +5,7 @@
 namespace stowage {
 
 // Version of the tables below, kept in PRAGMA user_version.
-inline constexpr int64_t kSchemaVersion = 2;
+inline constexpr int64_t kSchemaVersion = 3;
 
 // SQL that creates all tables of stowage.db.
 extern const char kSchema[];

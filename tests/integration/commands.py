@@ -40,6 +40,12 @@ def wait_until(condition, seconds, what):
         time.sleep(0.05)
 
 
+def is_mounted(path, pid="self"):
+    """Whether a process has a mount at exactly this place, alive or dead: os.path.ismount says no of a dead FUSE mount."""
+    with open(f"/proc/{pid}/mountinfo", encoding="utf-8", errors="surrogateescape") as mountinfo:
+        return any(line.split()[4] == path for line in mountinfo)
+
+
 def expect(condition, message):
     """A Failure with the message unless the condition holds."""
     if not condition:

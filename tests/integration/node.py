@@ -56,6 +56,7 @@ class Node:
         self.config_file = f"{self.directory}/stowage.toml"
         self.hosts_directory = f"{self.directory}/certs.d"
         self.fuse_options = []
+        self.stowaged_prefix = []  # words before its command
         self.processes = {}
         os.makedirs(self.state)
         os.makedirs(self.mountpoint)
@@ -136,7 +137,8 @@ class Node:
                     os.kill(pid, how)
 
     def start_stowaged(self):
-        self.spawn("stowaged", [f"{self.case.bin_directory}/stowaged", "--config", self.config_file])
+        self.spawn("stowaged", [*self.stowaged_prefix, f"{self.case.bin_directory}/stowaged", "--config",
+                                self.config_file])
         self._wait_for("stowaged", lambda: self.stowage("status", check=False).returncode == 0,
                        "an answering stowaged")
 

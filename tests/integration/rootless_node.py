@@ -1,14 +1,16 @@
 """A node of an ordinary user: all its daemons, and the clients, in one user and mount namespace of that user's."""
 
+import contextlib
 import os
 import pwd
+import select
 import stat
 import subprocess
 import tomllib
 
-from commands import Skip, expect, run
+from commands import Failure, Skip, expect, run
 from containerd import Containerd
-from node import Node
+from node import START_SECONDS, Node
 
 USER, UID, FIRST_ID, IDS = "stowage-user", 61234, 620000, 65536
 
@@ -33,21 +35,34 @@ def let_users_open_fuse(directory):
     run(["mount", "--bind", f"{directory}/fuse-device", "/dev/fuse"])
 
 
+def _kernel_forbids(message):
+    """By a sysctl, in a chroot (unshare(2)), or by AppArmor, which gives such a namespace no capabilities."""
+    with contextlib.suppress(FileNotFoundError), \
+            open("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", encoding="utf-8") as file:
+        if file.read().strip() == "1":
+            return True
+    return "unshare failed" in message
+
+
 class RootlessNode(Node):
     """Paths are those of `stowaged --rootless`; all that the configuration says is what to serve."""
 
     def __init__(self, case, name="rootless"):
         super().__init__(case, name, f"{case.scratch}/{name}/set", {}, Containerd())
+        # a link, as RootlessKit makes one of /run/user
         self.runtime, self.data = f"{self.directory}/run", f"{self.directory}/data"
+        os.mkdir(f"{self.directory}/.ro1")
+        os.symlink(".ro1", self.runtime)
         self.state = f"{self.data}/stowage"
-        self.mountpoint = f"{self.runtime}/stowage/fs"
+        self.mountpoint = f"{self.directory}/.ro1/stowage/fs"
         self.control_socket = f"{self.runtime}/stowage/control.sock"
         self.snapshotter_socket = f"{self.runtime}/stowage/snapshotter.sock"
         self.gc_roots = f"/nix/var/nix/gcroots/per-user/{USER}/stowage"
         self.config_file = f"{self.directory}/config/stowage/config.toml"
-        self.environment = {**os.environ, "HOME": self.directory, "TMPDIR": f"{self.directory}/tmp", "USER": USER, "XDG_RUNTIME_DIR": self.runtime,
-                            "XDG_DATA_HOME": self.data, "XDG_CONFIG_HOME": f"{self.directory}/config"}
-        for directory in (self.data, self.runtime, self.environment["TMPDIR"], os.path.dirname(self.config_file)):
+        self.environment = {**os.environ, "HOME": self.directory, "TMPDIR": f"{self.directory}/tmp", "USER": USER,
+                            "XDG_RUNTIME_DIR": self.runtime, "XDG_DATA_HOME": self.data,
+                            "XDG_CONFIG_HOME": f"{self.directory}/config"}
+        for directory in (self.data, self.environment["TMPDIR"], os.path.dirname(self.config_file)):
             os.makedirs(directory)
         config = {"registry": self.config["registry"], "source": self.config["source"], "nix": self.config["nix"],
                   "snapshotter": {"driver": "auto"}, "images": {"hold": "10s"}}
@@ -82,10 +97,13 @@ class RootlessNode(Node):
                 stdout=subprocess.PIPE, stderr=log, stdin=subprocess.DEVNULL, env=self.environment, cwd="/",
                 start_new_session=True)
         self.processes["namespaces"] = self._holder
-        if self._holder.stdout.readline() != b"ready\n":
+        readable, _, _ = select.select([self._holder.stdout], [], [], START_SECONDS)
+        expect(readable, f"the user's namespaces were not ready after {START_SECONDS} s")
+        if self._holder.stdout.readline() != b"ready\n":  # the shell writes the line at once, or ends
             self.processes.pop("namespaces").wait()
             with open(f"{self.case.logs}/{self.name}-namespaces", encoding="utf-8") as log:
-                raise Skip(f"no user namespace for an ordinary user: {log.read().strip()}")
+                why = log.read().strip()
+            raise (Skip if _kernel_forbids(why) else Failure)(f"no user namespace for an ordinary user: {why}")
 
     @staticmethod
     def as_user():

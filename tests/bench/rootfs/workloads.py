@@ -12,12 +12,13 @@ from kernel_figures import drop_caches
 BIG_MIB, SMALL_FILES = 512, 5000
 REFERENCE = "nix/busybox/bench.python3/git/bench.data"
 # Python with its library compiled, as Nixpkgs has it: otherwise each start would write what it compiles into the upper directory, and
-# the next one would read that instead of the image.
+# the next one would read that instead of the image. All of it anew (-f): what Python itself has compiled (-B) is invalid once Nix has
+# changed the files' times.
 OVERLAY = """self: super: {
   bench.python3 = super.runCommand "bench-python3" { } ''
     cp -r ${super.python3} $out
     chmod -R u+w $out
-    $out/bin/python3 -m compileall -q --invalidation-mode unchecked-hash $out/lib > log || { cat log; false; }
+    $out/bin/python3 -B -m compileall -q -f --invalidation-mode unchecked-hash $out/lib > log || { cat log; false; }
   '';
   bench.data = super.runCommand "bench-data" { } ''
     mkdir -p $out/share/bench/small

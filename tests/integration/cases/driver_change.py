@@ -3,7 +3,7 @@
 import os
 import time
 
-from commands import expect, expect_equal, expect_in, run
+from commands import expect, expect_equal, expect_in, is_mounted, run
 
 IMAGE = "nix/shell/busybox:latest"
 HIDDEN_SECONDS = 2
@@ -52,8 +52,9 @@ def main(case):
     _expect_alive(node, "by-fuse", "by-kernel", "again-by-fuse")
 
     # stowage-fuse away: the kernel alone needs it no more
+    expect(is_mounted(node.mountpoint), "no FUSE mount to take away")
     node.stop_daemon("stowage-fuse")
-    expect(not os.path.ismount(node.mountpoint), "the FUSE mount is still there")
+    expect(not is_mounted(node.mountpoint), "the FUSE mount is still there")
     _restart(node, "overlay")
     _expect_alive(node, "by-kernel")
     expect_in("busybox", node.run_container(IMAGE, "last", "busybox", "--help").stdout, "a container without FUSE")

@@ -9,7 +9,7 @@ from commands import expect, expect_equal, expect_in, run, wait_until
 
 IMAGE = "nix/shell/busybox/hello:latest"
 HEADER = struct.Struct("<8sIIQQQQQII")  # fuse/index_format.h
-SCHEMA_VERSION = 2  # plugin/state/schema.h
+SCHEMA_VERSION = 3  # plugin/state/schema.h
 # of the image and of the container that runs; containerd may still be removing others
 ROWS = ("SELECT id, key, parent_id, kind, created_at, chain_id, driver FROM snapshots "
         "WHERE chain_id != '' OR key LIKE '%/running' ORDER BY id")
@@ -72,7 +72,8 @@ def _database_of_the_version_before(node):
     database = f"{node.state}/stowage.db"
     rows = run(["sqlite3", database, ROWS]).stdout
     expect_equal(len(rows.splitlines()), 2, f"snapshots of the image and of the container: {rows}")
-    run(["sqlite3", database, f"ALTER TABLE snapshots DROP COLUMN driver; PRAGMA user_version={SCHEMA_VERSION - 1}"])
+    run(["sqlite3", database, "DROP INDEX layers_to_hash; ALTER TABLE layers DROP COLUMN recorded_by; "
+                              f"PRAGMA user_version={SCHEMA_VERSION - 1}"])
     _start_stowaged(node)
     expect_equal(run(["sqlite3", database, ROWS]).stdout, rows, "snapshots after the database was brought to this version")
     expect_equal(run(["sqlite3", database, "PRAGMA user_version"]).stdout, f"{SCHEMA_VERSION}\n", "version of the database")

@@ -40,16 +40,19 @@ def main(case):
         _a_hostile_layer_shows_nothing(node, secret)
         _names_that_came_while_down_are_hidden(node, secret)
     finally:  # the store and its parent are all cases'
-        shutil.rmtree(f"/nix/store/{FOREIGN}")
-        for name in FORBIDDEN[2:]:
+        for name in (f"store/{FOREIGN}", *FORBIDDEN[2:]):
             shutil.rmtree(f"/nix/{name}", ignore_errors=True)
 
 
 def _make_forbidden():
     for directory in (f"/nix/store/{FOREIGN}", "/nix/beside-the-store"):
-        os.makedirs(directory, exist_ok=True)
-        with open(f"{directory}/foreign-file", "w", encoding="utf-8") as file:
-            file.write("somebody else's\n")
+        _make_foreign(directory)
+
+
+def _make_foreign(directory):
+    os.makedirs(directory, exist_ok=True)
+    with open(f"{directory}/foreign-file", "w", encoding="utf-8") as file:
+        file.write("somebody else's\n")
 
 
 def _secret_name(node):
@@ -125,7 +128,7 @@ def _names_that_came_while_down_are_hidden(node, secret):
     """In containers that run, unless they have looked for them before, and in later ones."""
     node.ctr("run", "--detach", "--snapshotter", "stowage", IMAGE, "waits", "busybox", "sleep", "1000")
     node.stop_daemon("stowaged", signal.SIGKILL)
-    os.mkdir("/nix/came-while-down")
+    _make_foreign("/nix/came-while-down")
     node.start_stowaged()
     node.await_snapshotter()
     output = node.output_file("look")

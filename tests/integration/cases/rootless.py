@@ -6,7 +6,7 @@ import signal
 import tarfile
 import time
 
-from commands import expect, expect_equal, expect_in, run, wait_until
+from commands import expect, expect_equal, expect_in, is_mounted, run, wait_until
 from oci_image import OciImage, busybox_layers
 from rootless_node import NO_CGROUP, UID, RootlessNode, let_users_open_fuse, make_user
 
@@ -34,9 +34,11 @@ def main(case):
     _ordinary_image_as_with_overlayfs(case, node)
     _deaths_are_not_felt(node)
     _garbage_is_collected(node)
+    namespaces = node.processes["namespaces"].pid
+    expect(is_mounted(node.mountpoint, namespaces), f"no mount at {node.mountpoint}")
     for name in ("containerd", "stowaged", "stowage-fuse"):
         expect_equal(node.stop_daemon(name), 0, f"exit status of {name}")
-    expect(not os.path.ismount(f"/proc/{node.processes['namespaces'].pid}/root{node.mountpoint}"), "the mount is left")
+    expect(not is_mounted(node.mountpoint, namespaces), "the mount is left")
 
 
 def _says_what_is_missing(node):
@@ -49,6 +51,13 @@ def _says_what_is_missing(node):
         refused = run(node.inside(command), check=False, env=without, cwd="/")
         expect(refused.returncode != 0, f"{program} started without XDG_RUNTIME_DIR")
         expect_in("export XDG_RUNTIME_DIR", refused.stderr, "what it says")
+    no_stowaged = run([*node.as_user(), *node.stowage_command("status")], check=False, env=node.environment, cwd="/")
+    expect(no_stowaged.returncode != 0, "a status without stowaged")
+    expect_in("start this user's own ('stowaged --rootless'), or ask root's with sudo", no_stowaged.stderr, "what it says")
+    labelled = run(node.inside([*node.fuse_command(), "--selinux-context=system_u:object_r:container_ro_file_t:s0",
+                                "--state=/tmp"]), check=False, env=node.environment, cwd="/")
+    expect(labelled.returncode != 0, "an SELinux context in a user namespace")
+    expect_in("in a user namespace the kernel takes none for FUSE", labelled.stderr, "what stowage-fuse says")
     passthrough = run(node.inside([*node.fuse_command(), "--data=passthrough", "--state=/tmp"]), check=False,
                       env=node.environment, cwd="/")
     expect(passthrough.returncode != 0, "passthrough in a user namespace")
@@ -121,8 +130,10 @@ def _diff(node, snapshotter, name):
 
 def _deaths_are_not_felt(node):
     node.ctr("run", "--detach", *NO_CGROUP, "--snapshotter", "stowage", IMAGE, "running", "busybox", "sleep", "1000")
-    for process in node.fuse_processes("worker"):
-        os.kill(process, signal.SIGKILL)
+    workers = node.fuse_processes("worker")
+    expect_equal(len(workers), 1, "workers of the mount")
+    os.kill(workers[0], signal.SIGKILL)
+    wait_until(lambda: node.fuse_processes("worker") not in ([], workers), 10, "a new worker")
     expect_equal(_in_running(node, "after-worker"), HELLO, "a container whose worker was killed")
     node.stop_daemon("stowaged", signal.SIGKILL)
     expect_equal(_in_running(node, "without-stowaged"), HELLO, "a container without stowaged")

@@ -27,6 +27,23 @@ TEST_CASE("ParseCommandLine takes defaults from the environment", "[cli][command
   CHECK_FALSE(pull->quiet);
 }
 
+TEST_CASE("AsksOwnStowaged is false where another socket is named, and for root",
+          "[cli][command_line]") {
+  Environment environment;
+  environment.rootless = true;
+  environment.control_socket = environment.stowage_defaults.control_socket = "/u/control.sock";
+  const auto own = ParseCommandLine({"status"}, environment);
+  const auto other = ParseCommandLine({"status", "--socket=/s"}, environment);
+  environment.rootless = false;
+  const auto root = ParseCommandLine({"status"}, environment);
+  REQUIRE_OK(own);
+  REQUIRE_OK(other);
+  REQUIRE_OK(root);
+  CHECK(AsksOwnStowaged(*own));
+  CHECK_FALSE(AsksOwnStowaged(*other));
+  CHECK_FALSE(AsksOwnStowaged(*root));
+}
+
 TEST_CASE("ParseCommandLine takes options before and after the command", "[cli][command_line]") {
   const Words words =
       GENERATE(values<Words>({{"--socket", "/s", "--json", "-q", "pull", "nix/git", "--address=/a",

@@ -159,6 +159,11 @@ TEST_CASE("Connect says how to start the daemon that is not there", "[cli][contr
        {path.c_str(), "No such file", "systemctl start stowaged", "--socket"})
     CHECK(absl::StrContains(missing.status().message(), part));
 
+  const auto own = ControlClient::Connect(path, /*own_stowaged=*/true);
+  CHECK(absl::IsUnavailable(own.status()));
+  for (const std::string part : {path.c_str(), "No such file", "'stowaged --rootless'", "sudo"})
+    CHECK(absl::StrContains(own.status().message(), part));
+
   REQUIRE_OK(WriteFileAtomically(path, "x"));
   const auto file = ControlClient::Connect(path);
   CHECK(absl::IsUnavailable(file.status()));

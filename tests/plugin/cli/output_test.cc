@@ -118,7 +118,8 @@ TEST_CASE("StatusToJson and ErrorToJson have the documented shapes", "[cli][outp
                                                    {"source", ""},
                                                    {"lazy_images", json::array()},
                                                    {"fetching", json::array()},
-                                                   {"failed_fetches", json::array()}}));
+                                                   {"failed_fetches", json::array()},
+                                                   {"wrong_records", json::array()}}));
   CHECK(json::parse(ErrorToJson(absl::NotFoundError("no package 'x'"))) ==
         json({{"error", {{"code", "NOT_FOUND"}, {"message", "no package 'x'"}}}}));
 }
@@ -180,14 +181,17 @@ TEST_CASE("Status tells what is still to be fetched, and what could not be", "[c
   v1::FailedFetch& failed = *status.add_failed_fetches();
   failed.set_store_path("/nix/store/def-zlib");
   failed.set_error("no cache has it");
+  status.add_wrong_records("sha256:aa is sha256:bb");
   CHECK(absl::EndsWith(StatusToText(status),
                        "Lazy image:   shell/git: 3 of 20 store paths are there\n"
                        "Fetching:     /nix/store/abc-git\n"
-                       "Not fetched:  /nix/store/def-zlib: no cache has it\n"));
+                       "Not fetched:  /nix/store/def-zlib: no cache has it\n"
+                       "Wrong record: sha256:aa is sha256:bb\n"));
   const json object = json::parse(StatusToJson(status));
   CHECK(object["lazy_images"] ==
         json::array({{{"name", "shell/git"}, {"present", 3}, {"total", 20}}}));
   CHECK(object["fetching"] == json::array({"/nix/store/abc-git"}));
+  CHECK(object["wrong_records"] == json::array({"sha256:aa is sha256:bb"}));
   CHECK(object["failed_fetches"] ==
         json::array({{{"store_path", "/nix/store/def-zlib"}, {"error", "no cache has it"}}}));
 }

@@ -176,6 +176,21 @@ TEST_CASE("setup containerd prints a diff first and writes then", "[cli][program
   CHECK(again["next"] == json({"stowage doctor"}));
 }
 
+TEST_CASE("setup containerd tells an ordinary user to restart what is in the old namespaces",
+          "[cli][program]") {
+  const testing::TemporaryDirectory etc;
+  Environment environment;
+  environment.rootless = true;
+  const Outcome outcome = Run({"setup", "containerd", "--config", etc.Join("config.toml"),
+                               "--certs-dir", etc.Join("certs.d"), "--stowage-config",
+                               etc.Join("none.toml"), "--containerd-version", "1.7.24"},
+                              environment);
+  CHECK(outcome.exit_code == 0);
+  CHECK(absl::StrContains(outcome.out,
+                          "  systemctl --user restart containerd\n  restart 'stowaged --rootless' "
+                          "and 'stowage-fuse --rootless'"));
+}
+
 TEST_CASE("setup containerd prints names that are no UTF-8", "[cli][program]") {
   const testing::TemporaryDirectory etc;
   REQUIRE_OK(MakeDirectories(etc.Join("\xff\x1b[2J")));

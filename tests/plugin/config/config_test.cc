@@ -63,6 +63,9 @@ tag_lifetime = "0s"
 hold = "10m"
 lazy = true
 fetch_timeout = "3m"
+record_source = "https://stowage.example:8443"
+record_ca_file = "/etc/ca.pem"
+record_credentials_file = "/etc/credentials"
 [log]
 level = "debug"
 )",
@@ -81,6 +84,9 @@ level = "debug"
   CHECK(config->overlay_directory == "/run/o");
   CHECK(config->lazy);
   CHECK(config->fetch_timeout == absl::Minutes(3));
+  CHECK(config->record_source == "https://stowage.example:8443");
+  CHECK(config->record_ca_file == "/etc/ca.pem");
+  CHECK(config->record_credentials_file == "/etc/credentials");
   CHECK(config->source.kind == PackageSourceKind::kGit);
   CHECK(config->source.location == "https://example.org/set");
   CHECK(config->source.git_default_ref == "main");
@@ -122,6 +128,15 @@ TEST_CASE("ParseConfig names what is wrong and where", "[plugin][config]") {
       {"[images]\ntag_lifetime = \"-1s\"\n" + kSource,
        "images.tag_lifetime must be a time of at least 0"},
       {"[images]\nhold = \"inf\"\n" + kSource, "images.hold must be a time"},
+      {"[images]\nrecord_source = \"stowage.example\"\n" + kSource,
+       "images.record_source must be a URL like"},
+      {"[images]\nrecord_source = \"http://stowage.example\"\n" + kSource,
+       "images.record_source must be https"},
+      {"[images]\nrecord_source = 1\n" + kSource, "images.record_source must be a URL like"},
+      {"[images]\nrecord_ca_file = \"/x\"\n" + kSource,
+       "are for images.record_source, which is missing"},
+      {"[images]\nrecord_credentials_file = \"/x\"\n" + kSource,
+       "are for images.record_source, which is missing"},
       {"[\"\"]\n" + kSource, "test.toml:1:1: unknown key ''; known are the tables [paths]"},
       {"[packages]\nalways = [\"\"]\n" + kSource, "packages.always must be a list of strings"},
       {"[paths]\nstate = \"/a:b\"\n" + kSource, "paths.state must not contain"},

@@ -10,15 +10,16 @@
 namespace stowage {
 namespace {
 
-const RootlessPaths kPaths = {"/c/stowage/config.toml", "/d/stowage", "/r/stowage"};
+const RootlessPaths kPaths = {"/c/stowage/config.toml", "/d/stowage", "/r/stowage",
+                              "/real/stowage"};
 
 TEST_CASE("RootlessDefaults are below the user's directories", "[plugin][config]") {
   const Config config = RootlessDefaults(kPaths, "alice");
   CHECK(config.state_directory == "/d/stowage");
   CHECK(config.control_socket == "/r/stowage/control.sock");
   CHECK(config.snapshotter_socket == "/r/stowage/snapshotter.sock");
-  CHECK(config.fuse_mountpoint == "/r/stowage/fs");
-  CHECK(config.overlay_directory == "/r/stowage/overlay");
+  CHECK(config.fuse_mountpoint == "/real/stowage/fs");
+  CHECK(config.overlay_directory == "/real/stowage/overlay");
   CHECK(config.gc_roots_directory == "/nix/var/nix/gcroots/per-user/alice/stowage");
 }
 
@@ -29,7 +30,7 @@ TEST_CASE("A configuration counts more than RootlessDefaults", "[plugin][config]
   REQUIRE_OK(config);
   CHECK(config->state_directory == "/elsewhere");
   CHECK(config->nix.work_directory == "/elsewhere/cache/nix");
-  CHECK(config->fuse_mountpoint == "/r/stowage/fs");
+  CHECK(config->fuse_mountpoint == "/real/stowage/fs");
 }
 
 TEST_CASE("CheckGcRootsDirectory says how root can make the directory", "[plugin][config]") {

@@ -415,10 +415,15 @@ TEST_CASE("doctor finds what the machine lacks", "[doctor]") {
   facts.machine.kernel_minor = 12;
   facts.machine.mounts = 50000;
   CHECK(CheckMachine(facts).empty());
-  // The kernel maps the ids of overlayfs's lower directories since 5.12, which that driver needs.
   facts.machine.kernel_minor = 11;
   facts.stowage.driver = "overlay";
   CHECK(CheckMachine(facts).empty());
+  facts.machine.kernel_major = 5;
+  facts.machine.kernel_minor = 19;
+  CHECK(Ids(CheckMachine(facts)) == std::vector<std::string>{"kernel-user-namespaces"});
+  facts.machine.kernel_minor = 18;
+  CHECK(Ids(CheckMachine(facts)) ==
+        std::vector<std::string>{"kernel-idmap", "kernel-user-namespaces"});
 }
 
 TEST_CASE("doctor names the worst first, and dependency confusion before all", "[doctor]") {

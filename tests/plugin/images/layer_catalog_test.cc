@@ -33,6 +33,7 @@ const std::string kPath = "00000000000000000000000000000001-hello";
 // A catalog over a store of one path, in a directory of its own.
 struct Fixture {
   testing::TemporaryDirectory directory;
+  std::vector<std::string> warnings;
   std::unique_ptr<LayerCatalog> catalog;
   LayerRecord layer = {0, LayerKind::kStorePaths, Sha256("content"), Sha256("diff"), 0, false};
 
@@ -57,6 +58,7 @@ struct Fixture {
     options.gc_roots_directory = directory.Join("roots");
     options.fuse_mountpoint = directory.Join("fs");
     options.store_directory = directory.Join("store");
+    options.warn = [this](absl::string_view line) { warnings.emplace_back(line); };
     auto opened = LayerCatalog::Open(options);
     REQUIRE_OK(opened);
     catalog = *std::move(opened);
@@ -185,8 +187,15 @@ TEST_CASE("LayerCatalog brings roots and database in line at start, in both dire
     REQUIRE_OK(f.catalog->Collect(absl::Now()));
     CHECK(f.catalog->gc_roots().Holders()->empty());
     CHECK(f.catalog->table().FindById(f.layer.id)->rooted);
+    CHECK_FALSE(f.catalog->HasRoots(f.catalog->table().FindById(f.layer.id).value()));
+    CHECK(absl::IsUnavailable(f.catalog->FindChain(Sha256("chain"), std::nullopt).status()));
     REQUIRE(::unlink(f.directory.Join("roots/layers").c_str()) == 0);
-    REQUIRE_OK(f.catalog->Collect(absl::Now()));
+    SECTION("in the background") { REQUIRE_OK(f.catalog->Collect(absl::Now())); }
+    SECTION("by whoever makes an image of the layer") {
+      REQUIRE_OK(f.catalog->Root(f.layer, {StorePath::FromBaseName(kPath).value()}));
+    }
+    CHECK(f.catalog->HasRoots(f.catalog->table().FindById(f.layer.id).value()));
+    REQUIRE_OK(f.catalog->FindChain(Sha256("chain"), std::nullopt));
     CHECK(f.catalog->gc_roots().Holders().value() ==
           std::vector<std::string>{f.layer.content_key.hex()});
   }
@@ -195,6 +204,9 @@ TEST_CASE("LayerCatalog brings roots and database in line at start, in both dire
     REQUIRE_OK(RemoveTree(f.directory.Join("store/" + kPath)));
     f.Open();
     CHECK_FALSE(f.catalog->table().FindById(f.layer.id)->rooted);
+    REQUIRE(f.warnings.size() == 1);
+    CHECK(f.warnings.front().find("is lost") != std::string::npos);
+    CHECK(f.warnings.front().find(kPath) != std::string::npos);
   }
 }
 

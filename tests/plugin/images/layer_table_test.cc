@@ -1,6 +1,7 @@
 #include "plugin/images/layer_table.h"
 
 #include "base/sha256.h"
+#include "plugin/images/image_table.h"
 #include "plugin/state/state_database.h"
 #include "tests/support/catch.h"
 #include "tests/support/status_matchers.h"
@@ -103,6 +104,73 @@ TEST_CASE("LayerTable gives a run of layers one view for ever", "[plugin][layer_
   REQUIRE_OK(f.table->ForgetView(view));
   CHECK(f.table->NeededObjects()->size() == 1);
   CHECK(f.table->ViewNumber(Sha256("a b"), {a, b}).value() > view);
+}
+
+TEST_CASE("LayerTable forgets what was made of a wrong record, and nothing else",
+          "[plugin][layer_table]") {
+  Fixture f;
+  const auto images = ImageTable::Open(f.directory.Join("stowage.db")).value();
+  LayerRecord lie = Layer("lie");
+  lie.recorded_by = "https://other.example";
+  const int64_t base = f.table->Record(Layer("base"), {Object("a-x")}).value();
+  const int64_t wrong = f.table->Record(lie, {Object("b-x")}).value();
+  const int64_t top = f.table->Record(Layer("top"), {}).value();
+  const auto record = [&](const std::string& name, std::vector<int64_t> layers) {
+    const Document manifest = {Sha256("manifest " + name), "m", "{}"};
+    const Document config = {Sha256("config " + name), "c", "{}"};
+    REQUIRE_OK(images->Record(
+        {{0, Sha256(name), name, manifest.digest, config.digest, Sha256("chain " + name), {}},
+         layers,
+         {manifest},
+         {config}}));
+  };
+  record("good", {base, top});
+  record("bad", {base, wrong, top});
+  REQUIRE_OK(f.table->RecordChains({Sha256("1"), Sha256("good")}, {base, top}));
+  REQUIRE_OK(f.table->RecordChains({Sha256("1"), Sha256("12"), Sha256("bad")}, {base, wrong, top}));
+  const int64_t view = f.table->ViewNumber(Sha256("view"), {base, wrong}).value();
+
+  const auto settled = f.table->SettleRecord(wrong, Sha256("truth"), 2048);
+  REQUIRE_OK(settled);
+  CHECK_FALSE(settled->was_right);
+  CHECK(settled->forgotten == std::vector<std::string>{"bad"});
+  CHECK(f.table->FindById(wrong)->diff_id == Sha256("truth"));
+  CHECK(f.table->FindById(wrong)->recorded_by.empty());
+  CHECK(absl::IsNotFound(images->FindByCacheKey(Sha256("bad")).status()));
+  CHECK(absl::IsNotFound(images->FindManifest(Sha256("manifest bad")).status()));
+  CHECK(absl::IsNotFound(images->FindBlob(Sha256("config bad")).status()));
+  REQUIRE_OK(images->FindByCacheKey(Sha256("good")));
+  REQUIRE_OK(images->FindManifest(Sha256("manifest good")));
+  REQUIRE_OK(images->FindBlob(Sha256("config good")));
+  REQUIRE_OK(f.table->ChainLayers(Sha256("good")));
+  CHECK(absl::IsNotFound(f.table->ChainLayers(Sha256("12")).status()));
+  CHECK(absl::IsNotFound(f.table->ChainLayers(Sha256("bad")).status()));
+  CHECK(f.table->ViewNumber(Sha256("view"), {base, wrong}).value() != view);
+  CHECK(f.table->ViewLayers(view).value() == std::vector<int64_t>{base, wrong});
+}
+
+TEST_CASE("LayerTable keeps what was made of a right record, and prefers what was hashed",
+          "[plugin][layer_table]") {
+  Fixture f;
+  LayerRecord word = Layer("a");
+  word.recorded_by = "https://other.example";
+  const int64_t id = f.table->Record(word, {Object("a-x")}).value();
+  REQUIRE_OK(f.table->RecordChains({Sha256("1")}, {id}));
+  CHECK(f.table->LayersToHash()->empty());
+  CHECK_FALSE(f.table->AllHashed().value());
+  REQUIRE_OK(f.table->SetRooted({id}, true));
+  REQUIRE(f.table->LayersToHash()->size() == 1);
+  CHECK(f.table->LayersToHash()->front().recorded_by == "https://other.example");
+  LayerRecord hashed = Layer("b");
+  hashed.diff_id = word.diff_id;
+  const int64_t other = f.table->Record(hashed, {Object("b-x")}).value();
+  CHECK(f.table->FindByDiffId(word.diff_id)->id == other);
+  const auto settled = f.table->SettleRecord(id, word.diff_id, word.size_bytes);
+  REQUIRE_OK(settled);
+  CHECK(settled->was_right);
+  CHECK(f.table->AllHashed().value());
+  CHECK(f.table->LayersToHash()->empty());
+  REQUIRE_OK(f.table->ChainLayers(Sha256("1")));
 }
 
 }  // namespace

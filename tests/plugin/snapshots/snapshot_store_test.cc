@@ -92,7 +92,6 @@ TEST_CASE("SnapshotStore::Chain lists a chain top first", "[plugin][snapshot_sto
   CHECK(absl::IsNotFound(store.Chain(99).status()));
 }
 
-// What memory answers must be what the database answers to the next process.
 TEST_CASE("SnapshotStore does not open a database whose numbers it does not know",
           "[plugin][snapshot_store]") {
   const std::string change = GENERATE("driver = 2", "driver = -1", "kind = 0", "kind = 4");
@@ -106,6 +105,7 @@ TEST_CASE("SnapshotStore does not open a database whose numbers it does not know
   CHECK(absl::StrContains(status.message(), "snapshot odd in the database has kind"));
 }
 
+// What memory answers must be what the database answers to the next process.
 TEST_CASE("SnapshotStore answers the same after it was opened again", "[plugin][snapshot_store]") {
   StoreFixture fixture;
   const auto base = fixture.store().Create(Active("extract"), NoDirectory);

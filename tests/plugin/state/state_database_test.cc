@@ -34,17 +34,17 @@ TEST_CASE("OpenStateDatabase brings the version before to this one and keeps its
   {
     auto database = OpenStateDatabase(path);
     REQUIRE_OK(database);
-    REQUIRE_OK(database->Execute("ALTER TABLE snapshots DROP COLUMN driver"));
     REQUIRE_OK(database->Execute(
-        "INSERT INTO snapshots(key, kind, created_at, updated_at) VALUES('old', 2, 1, 1)"));
-    REQUIRE_OK(database->Execute("PRAGMA user_version=1"));
+        "DROP INDEX layers_to_hash; ALTER TABLE layers DROP COLUMN recorded_by; "
+        "INSERT INTO layers(content_key,kind,diff_id,size_bytes) VALUES('old',0,'d',1)"));
+    REQUIRE_OK(database->Execute(absl::StrCat("PRAGMA user_version=", kSchemaVersion - 1)));
   }
   auto database = OpenStateDatabase(path);
   REQUIRE_OK(database);
-  auto query = database->Prepare("SELECT driver FROM snapshots WHERE key='old'");
+  auto query = database->Prepare("SELECT recorded_by FROM layers WHERE content_key='old'");
   REQUIRE_OK(query);
   REQUIRE(query->Step().value());
-  CHECK(query->ColumnInt64(0) == 0);
+  CHECK(query->ColumnText(0).empty());
 }
 
 TEST_CASE(
