@@ -7,8 +7,8 @@ To be run in the sandbox of scripts/lib/sandbox.sh, as ./scripts/bench does; nee
 busybox, a file of 512 MiB and a directory of 5,000 small files. Every row is a workload, warm (done once before, not
 measured) or cold (after dropping the kernel's caches); in each round it is done on all file systems in turn, in an order that
 rotates. Values are medians over all rounds, the baseline is containerd's overlayfs, which has unpacked the same image.
-Afterwards: the same beside many containers, what those cost, and images of other sizes. The report is the result with date and
-machine; write_docs.py makes docs/performance.md of it.
+Afterwards: what many containers cost, programs beside them (in rounds of the same kind), and images of other sizes. The report
+is the result with date and machine; write_docs.py makes docs/performance.md of it.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from case import Case  # noqa: E402
 from closure_sizes import make_closures, measure_closure  # noqa: E402
 from commands import Failure, run  # noqa: E402
 from machine import describe_machine  # noqa: E402
-from many_containers import measure_containers, measure_page_cache  # noqa: E402
+from many_containers import measure_beside, measure_costs, measure_page_cache  # noqa: E402
 from samples import Samples  # noqa: E402
 from setting import BASELINE, CONTROL, Setting  # noqa: E402
 from workloads import OVERLAY, REFERENCE, WORKLOADS, Image  # noqa: E402
@@ -64,19 +64,29 @@ class Bench:
         if self.arguments.containers:  # first, as what was read before decides which pages stowage-fuse keeps
             for file_system in self.file_systems:
                 measure_page_cache(file_system, self.image, self.roots[file_system], self.samples)
-        for number in range(self.arguments.rounds):
-            say(f"round {number + 1} of {self.arguments.rounds}")
-            turn = number % len(self.file_systems)
-            order = self.file_systems[turn:] + self.file_systems[:turn]
+        for order in self._orders("round"):
             for workload in WORKLOADS:
                 if self.arguments.rows.search(workload.name):
                     self._measure(workload, order)
         if self.arguments.containers:
-            for file_system in self.file_systems:
-                say(f"{self.arguments.containers} containers: {file_system.name}")
-                measure_containers(self.arguments.containers, 2, file_system, self.image, self.roots[file_system], self.samples)
+            self._measure_many_containers()
         for size in self.arguments.paths:
             measure_closure(size, self.arguments.rounds, self.setting, self.image, self.samples)
+
+    def _orders(self, what):
+        """The order of each round: another one begins each time."""
+        for number in range(self.arguments.rounds):
+            say(f"{what} {number + 1} of {self.arguments.rounds}")
+            turn = number % len(self.file_systems)
+            yield self.file_systems[turn:] + self.file_systems[:turn]
+
+    def _measure_many_containers(self):
+        for file_system in self.file_systems:
+            say(f"what {self.arguments.containers} containers cost: {file_system.name}")
+            measure_costs(self.arguments.containers, file_system, self.image, self.samples)
+        for order in self._orders(f"beside {self.arguments.containers} containers, round"):
+            for file_system in order:
+                measure_beside(self.arguments.containers, file_system, self.image, self.roots[file_system], self.samples)
 
     def _measure(self, workload, order):
         for file_system in order:

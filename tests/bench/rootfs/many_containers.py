@@ -8,16 +8,13 @@ MIB = 1 << 20
 MEMORY_OF = 100  # containers
 
 
-def measure_containers(count, repeats, file_system, image, root, samples):
-    """Starts containers that look at every file of the image, one and then `count` in all.
-
-    root: where the file system is mounted, for workloads beside them
-    """
+def measure_costs(count, file_system, image, samples):
+    """Starts containers that look at every file of the image, one and then `count` in all."""
     drop_caches()
     mounts, memory = count_mounts(), kernel_memory()
-    started = [_start(file_system, image)]
+    started = [_start_looking(file_system, image)]
     first_mounts, first_memory = count_mounts() - mounts, kernel_memory() - memory
-    started += [_start(file_system, image) for _ in range(count - 1)]
+    started += [_start_looking(file_system, image) for _ in range(count - 1)]
     all_memory = kernel_memory() - memory
 
     def add(row, unit, value):
@@ -28,19 +25,26 @@ def measure_containers(count, repeats, file_system, image, root, samples):
     further = (all_memory - first_memory) / max(1, count - 1)
     add(f"kernel memory of {MEMORY_OF} containers", "MiB", (first_memory + further * (MEMORY_OF - 1)) / MIB)
     add(f"processes of Stowage, {count} containers", "MiB", process_memory(file_system.daemons()) / MIB)
-    for workload in (CONTAINER, PYTHON, OPEN):
-        image.measure(workload, file_system, root)
-        for _ in range(repeats * workload.repeats):
-            samples.add(f"{count} containers", workload.name, workload.unit, file_system.name,
-                        image.measure(workload, file_system, root))
     for name in started:
         file_system.stop(name)
 
 
-def _start(file_system, image):
+def _start_looking(file_system, image):
     name, pid = file_system.start()
     image.probe_milliseconds("walk", f"/proc/{pid}/root/nix", [])
     return name
+
+
+def measure_beside(count, file_system, image, root, samples):
+    """Workloads while `count` containers run that do nothing. root: where the file system is mounted"""
+    started = [file_system.start()[0] for _ in range(count)]
+    for workload in (CONTAINER, PYTHON, OPEN):
+        image.measure(workload, file_system, root)
+        for _ in range(workload.repeats):
+            samples.add(f"{count} containers", workload.name, workload.unit, file_system.name,
+                        image.measure(workload, file_system, root))
+    for name in started:
+        file_system.stop(name)
 
 
 def measure_page_cache(file_system, image, root, samples):
