@@ -72,10 +72,19 @@ def _starts_before_it_is_there(image, central, image_id):
     expect(not os.path.exists(image.paths["bulk"]), "the start waited for what the command does not need")
     expect_equal(image.node.image_config_digest(image.reference), image_id, "image ID")
     expect(len([path for path in central.requests if "/manifests/" in path]) == 1, f"requests: {central.requests}")
-    # nothing goes out that was not hashed here
+    _serves_what_was_hashed_here(image)
+
+
+def _serves_what_was_hashed_here(image):
+    """And nothing else. Layers that are whole are hashed meanwhile."""
     manifest = json.loads(image.node.ctr("content", "get", _manifest_digest(image)).stdout)
-    answers = {_status(image.node, f"{image.name}/blobs/{layer['digest']}") for layer in manifest["layers"][:-1]}
-    expect_equal(answers, {503}, "answers to GETs of layers")
+    layers = [layer["digest"] for layer in manifest["layers"][:-1]]
+    before = _to_hash(image.node)
+    answers = {layer: _status(image.node, f"{image.name}/blobs/{layer}") for layer in layers}
+    after = _to_hash(image.node)
+    expect(after, "every layer was hashed, also that of what is held back")
+    expect_equal({answers[layer] for layer in layers if layer in after}, {503}, "answers to GETs of layers")
+    expect({answers[layer] for layer in layers if layer not in before} <= {200}, f"answers to GETs of hashed layers: {answers}")
 
 
 def _manifest_digest(image):
@@ -94,7 +103,7 @@ def _status(node, target):
 def _is_this_nodes_own_then(case, image, image_id):
     """Whole, its layers are hashed, and it is served like any other."""
     image.cache.release(image.paths["bulk"])
-    wait_until(lambda: _to_hash(image.node) == 0, 60, "layers that were hashed here")
+    wait_until(lambda: not _to_hash(image.node), 60, "layers that were hashed here")
     with open(f"{case.logs}/{image.node.name}-stowaged", encoding="utf-8") as file:
         expect_in("layer_record_confirmed", file.read(), "the log")
     copy = f"{case.scratch}/copy"
@@ -104,7 +113,8 @@ def _is_this_nodes_own_then(case, image, image_id):
 
 
 def _to_hash(node):
-    return int(run(["sqlite3", f"{node.state}/stowage.db", "SELECT count(*) FROM layers WHERE recorded_by != ''"]).stdout)
+    """Layers of which there is only another Stowage's word."""
+    return set(run(["sqlite3", f"{node.state}/stowage.db", "SELECT diff_id FROM layers WHERE recorded_by != ''"]).stdout.split())
 
 
 def _record_is_kept(image, central):
