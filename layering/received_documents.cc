@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/json_bounds.h"
 #include "base/sha256.h"
 #include "base/status_macros.h"
 #include "layering/image_documents.h"
@@ -16,6 +17,9 @@ namespace {
 
 using nlohmann::json;
 
+constexpr size_t kMaxDepth = 8;
+constexpr size_t kMaxValues = 2'000'000;  // a hundred references of each store path
+
 absl::Status Wrong(absl::string_view what) {
   return absl::InvalidArgumentError(absl::StrCat("it has no valid ", what));
 }
@@ -23,6 +27,7 @@ absl::Status Wrong(absl::string_view what) {
 absl::StatusOr<json> ParseObject(absl::string_view text, size_t max_bytes) {
   if (text.size() > max_bytes)
     return absl::InvalidArgumentError(absl::StrCat("it is longer than ", max_bytes, " bytes"));
+  STOWAGE_RETURN_IF_ERROR(CheckJsonBounds(text, kMaxDepth, kMaxValues));
   json value = json::parse(text.begin(), text.end(), nullptr, /*allow_exceptions=*/false);
   if (!value.is_object()) return absl::InvalidArgumentError("it is no JSON object");
   return value;
@@ -92,6 +97,10 @@ absl::StatusOr<ReceivedManifest> ParseManifest(absl::string_view text) {
     STOWAGE_ASSIGN_OR_RETURN(const Digest diff_id, DigestOf(layer, "digest"));
     STOWAGE_ASSIGN_OR_RETURN(const uint64_t size,
                              Unsigned(layer, "size", std::numeric_limits<int64_t>::max()));
+    for (const ReceivedLayer& other : received.layers)
+      if (other.diff_id == diff_id)
+        return absl::InvalidArgumentError(
+            absl::StrCat("it has the layer ", diff_id.ToString(), " twice"));
     received.layers.push_back({diff_id, size});
   }
   return received;

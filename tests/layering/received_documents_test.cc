@@ -106,6 +106,12 @@ TEST_CASE("ParseManifest refuses what is not as it should be", "[layering][recei
   CHECK(absl::StrContains(received.status().message(), word));
 }
 
+TEST_CASE("ParseManifest refuses one layer twice", "[layering][received_documents]") {
+  json manifest = ManifestJson();
+  manifest["layers"][0]["digest"] = manifest["layers"][1]["digest"];
+  CHECK(absl::StrContains(ParseManifest(manifest.dump()).status().message(), "twice"));
+}
+
 TEST_CASE("ParseManifest tells an index from a manifest", "[layering][received_documents]") {
   CHECK(absl::IsFailedPrecondition(ParseManifest(R"({"manifests":[]})").status()));
 }
@@ -121,8 +127,13 @@ TEST_CASE("Received documents have bounds of length, count and depth",
     while (deep.size() < kMaxManifestBytes / 2) deep += open;
     CHECK(absl::IsInvalidArgument(ParseManifest(deep).status()));
   }
-  const std::string nested = "{\"layers\":" + std::string(200'000, '[') + std::string(200'000, ']');
-  CHECK(absl::IsInvalidArgument(ParseManifest(nested + "}").status()));
+  const std::string nested =
+      "{\"layers\":" + std::string(200'000, '[') + std::string(200'000, ']') + "}";
+  CHECK(absl::StrContains(ParseManifest(nested).status().message(), "levels"));
+  CHECK(absl::StrContains(ParseClosureDocument(nested).status().message(), "levels"));
+  std::string wide = "{\"paths\":[[]";
+  while (wide.size() < kMaxClosureDocumentBytes - 10) wide += ",[]";
+  CHECK(absl::StrContains(ParseClosureDocument(wide + "]}").status().message(), "values"));
   json many = ClosureJson();
   many["paths"] = json::array();
   for (size_t i = 0; i <= kMaxClosurePaths; ++i) many["paths"].push_back(0);
