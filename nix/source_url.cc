@@ -13,7 +13,8 @@ namespace {
 
 // What a host name or an address may consist of; brackets stand around an IPv6 address.
 bool IsHost(absl::string_view text) {
-  const bool bracketed = absl::ConsumePrefix(&text, "[") && absl::ConsumeSuffix(&text, "]");
+  const bool bracketed = absl::ConsumePrefix(&text, "[");
+  if (bracketed && !absl::ConsumeSuffix(&text, "]")) return false;
   return !text.empty() && std::all_of(text.begin(), text.end(), [&](char c) {
     return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '.' ||
            (bracketed ? c == ':' : c == '-');

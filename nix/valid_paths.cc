@@ -4,9 +4,11 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <filesystem>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "base/directory.h"
@@ -20,6 +22,8 @@ namespace stowage {
 namespace {
 
 constexpr absl::Duration kLockInterval = absl::Milliseconds(100);
+constexpr size_t kPathsPerCall = 1000;                      // 250 KB of arguments at most
+constexpr absl::string_view kModified = "' was modified!";  // Nix: nix-store.cc, opVerifyPath
 
 absl::StatusOr<UniqueFd> OpenLock(const NixOptions& options) {
   return OpenAt(AT_FDCWD, options.state_directory + "/gc.lock", O_RDWR | O_CREAT, 0600);
@@ -70,14 +74,20 @@ absl::StatusOr<UniqueFd> KeepCollectionAway(const NixOptions& options, const Cal
 
 absl::Status VerifyContents(absl::Span<const StorePath> paths, const NixOptions& options,
                             const CallLimits& limits) {
-  NixCall call;
-  call.program = "nix-store";
-  call.arguments = {"--verify-path"};
-  for (const StorePath& path : paths) call.arguments.push_back(path.ToString());
-  STOWAGE_ASSIGN_OR_RETURN(const NixResult result, RunNix(options, call, limits));
-  if (result.exit_code == 0) return absl::OkStatus();
-  return absl::DataLossError(
-      absl::StrCat("verify ", paths.size(), " store paths: ", NixReason(result.standard_error)));
+  for (; !paths.empty(); paths.remove_prefix(std::min(paths.size(), kPathsPerCall))) {
+    NixCall call;
+    call.program = "nix-store";
+    call.arguments = {"--verify-path"};
+    for (const StorePath& path : paths.subspan(0, kPathsPerCall))
+      call.arguments.push_back(path.ToString());
+    STOWAGE_ASSIGN_OR_RETURN(const NixResult result, RunNix(options, call, limits));
+    if (result.exit_code == 0) continue;
+    const std::string reason = NixReason(result.standard_error);
+    if (absl::StrContains(result.standard_error, kModified))
+      return absl::DataLossError(absl::StrCat("verify store paths: ", reason));
+    return NixFailure("verify store paths", reason);
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace stowage

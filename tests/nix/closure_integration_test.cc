@@ -1,3 +1,4 @@
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "absl/strings/match.h"
@@ -5,8 +6,10 @@
 #include "base/directory.h"
 #include "nix/cli_closure_reader.h"
 #include "nix/gc_roots.h"
+#include "nix/nix_process.h"
 #include "nix/realisation.h"
 #include "nix/sqlite_closure_reader.h"
+#include "nix/valid_paths.h"
 #include "tests/nix/nix_fixture.h"
 #include "tests/support/catch.h"
 #include "tests/support/status_matchers.h"
@@ -59,6 +62,32 @@ TEST_CASE("The database and the command line tell the same closure", "[nix][clos
     CHECK(a.nar_size_bytes == b.nar_size_bytes);
     CHECK(a.references == b.references);
   }
+}
+
+TEST_CASE("VerifyContents tells a changed path from a Nix that cannot work", "[nix][closure]") {
+  const Built built({"hello"});
+  const testing::TemporaryDirectory directory;
+  NixOptions options = testing::TestNixOptions();
+  NixCall copy;
+  copy.program = "nix";
+  copy.arguments = {"--extra-experimental-features",
+                    "nix-command",
+                    "copy",
+                    "--no-check-sigs",
+                    "--to",
+                    directory.path(),
+                    built.paths[0].ToString()};
+  REQUIRE(RunNix(options, copy, testing::TestLimits())->exit_code == 0);
+  options.extra_settings.push_back(absl::StrCat("store=", directory.path()));
+  REQUIRE_OK(VerifyContents(built.paths, options, testing::TestLimits()));
+  const std::string file = directory.Join(built.paths[0].ToString().substr(1) + "/bin/hello");
+  REQUIRE(::chmod(file.c_str(), 0755) == 0);
+  REQUIRE(::truncate(file.c_str(), 100) == 0);
+  CHECK(absl::IsDataLoss(VerifyContents(built.paths, options, testing::TestLimits())));
+  options.extra_settings.back() = absl::StrCat("store=unix://", directory.Join("nobody"));
+  const absl::Status unreachable = VerifyContents(built.paths, options, testing::TestLimits());
+  CHECK_FALSE(unreachable.ok());
+  CHECK_FALSE(absl::IsDataLoss(unreachable));
 }
 
 TEST_CASE("Both readers notice paths that are not valid", "[nix][closure]") {

@@ -48,6 +48,7 @@ TEST_CASE("CheckServerUrl takes servers that can show who they are", "[nix][sour
       {"https://stowage example", false},
       {"https://stowage.example\n", false},
       {"https://[fd00::1", false},
+      {"https://[abc", false},
       {"https://[]", false},
       {"ftp://stowage.example", false},
       {"stowage.example", false},
