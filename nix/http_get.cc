@@ -63,8 +63,13 @@ void Configure(CURL* handle, const std::string& url, Transfer& transfer, char* e
   curl_easy_setopt(handle, CURLOPT_MAXREDIRS, kMaxRedirects);
   curl_easy_setopt(handle, CURLOPT_NOBODY, transfer.options.head_only ? 1L : 0L);
   if (transfer.options.direct) curl_easy_setopt(handle, CURLOPT_PROXY, "");
-  if (!transfer.options.ca_file.empty())
+  if (!transfer.options.ca_file.empty()) {
     curl_easy_setopt(handle, CURLOPT_CAINFO, transfer.options.ca_file.c_str());
+    // Otherwise the system's authorities, where libcurl was built with their directory, go on.
+    curl_easy_setopt(handle, CURLOPT_CAPATH, nullptr);
+  }
+  // "": every encoding that libcurl knows
+  if (transfer.options.compressed) curl_easy_setopt(handle, CURLOPT_ACCEPT_ENCODING, "");
   curl_easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);  // signals and threads do not go together
   curl_easy_setopt(handle, CURLOPT_USERAGENT, "stowage");
   curl_easy_setopt(handle, CURLOPT_CONNECTTIMEOUT, kConnectTimeoutSeconds);

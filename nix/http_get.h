@@ -16,6 +16,8 @@ struct HttpGetOptions {
   // Without the proxy that the environment names.
   bool direct = false;
   bool follow_redirects = true;
+  // Takes the body compressed as well; max_bytes is of what it then is.
+  bool compressed = false;
   // Certificates of the authorities that are believed, PEM; "": those of the system.
   std::string ca_file{};
   // What the header Authorization says; "" for none. A redirect to another host does not get it.

@@ -38,10 +38,12 @@ containerd unpack a copy of them, which containers of this image then use; pull 
 --replace that copy makes place for the Nix store's; layers that were downloaded for it stay until
 'ctr content prune references'. Containers that use the copy are named and nothing is changed.
 
-With --lazy an image that was made on this node before, or that the Stowage of images.record_source
-knows, comes without those store paths that are not there: each is fetched when the container looks
-into it, which waits meanwhile, and all of them in the background ('stowage status' shows how far it
-is). What no binary cache has is an I/O error then.
+With --lazy an image comes without those store paths that are not there: each is fetched when the
+container looks into it, which waits meanwhile, and all of them in the background ('stowage status'
+shows how far it is). What cannot be had is an I/O error then. If neither this node nor the Stowage
+of images.record_source has a record of the image, it is provisional: made of what a binary cache
+says, with an image ID that it has on this node only, until it is pulled again and all of it is
+there.
 
 Examples:
   stowage pull nix/shell/git

@@ -51,6 +51,7 @@ json ImageObject(const v1::ResolvedImage& image, bool with_layers) {
                  {"nar_size_bytes", image.nar_size_bytes()},
                  {"from_cache", image.from_cache()},
                  {"promised_path_count", image.promised_path_count()},
+                 {"provisional", image.provisional()},
                  {"warnings", StringList(image.warnings())}};
   if (!with_layers) return object;
   object["layers"] = json::array();
@@ -149,7 +150,9 @@ std::string PulledImageToText(const PulledImage& pulled) {
   const v1::ResolvedImage& image = pulled.image;
   std::string text;
   AppendField(text, "Names", absl::StrJoin(pulled.names, " "));
-  AppendField(text, "Image ID", image.config_digest());
+  AppendField(
+      text, "Image ID",
+      absl::StrCat(image.config_digest(), image.provisional() ? " (provisional, here only)" : ""));
   AppendField(text, "Revision", image.revision());
   AppendField(text, "Layers",
               absl::StrCat(image.layers_size(), " (", HumanBytes(LayersSizeBytes(image)), ") of ",

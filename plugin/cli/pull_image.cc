@@ -26,6 +26,7 @@ constexpr char kManifestMediaType[] = "application/vnd.oci.image.manifest.v1+jso
 constexpr char kReferenceLabel[] = "stowage.reference";
 constexpr char kRevisionLabel[] = "stowage.revision";
 constexpr char kLazyLabel[] = "stowage.lazy";  // "true": was not whole when it was written
+constexpr char kProvisionalLabel[] = "stowage.provisional";  // "true": of this node only
 
 ProgressReporterOptions ReporterOptions(const Invocation& invocation,
                                         const Environment& environment) {
@@ -50,7 +51,9 @@ absl::StatusOr<ImportRequest> ImportRequestFor(const v1::ResolvedImage& image,
   std::map<std::string, std::string> labels = {
       {kReferenceLabel, absl::StrCat(image.name(), ":", image.tag())},
       {kRevisionLabel, image.revision()}};
-  if (image.promised_path_count() > 0) labels[kLazyLabel] = "true";
+  // containerd takes a label away that is set to nothing.
+  labels[kLazyLabel] = image.promised_path_count() > 0 ? "true" : "";
+  labels[kProvisionalLabel] = image.provisional() ? "true" : "";
   return ImportRequest{.manifest_media_type = kManifestMediaType,
                        .manifest_digest = manifest_digest,
                        .manifest = image.manifest(),

@@ -50,9 +50,9 @@ stowage::v1::ResolveEvent ToProto(const ResolveProgress& progress) {
 absl::Status ControlService::Describe(const ResolvedImage& image, bool with_store_paths,
                                       stowage::v1::ResolvedImage& out) {
   STOWAGE_ASSIGN_OR_RETURN(const DocumentPointer manifest,
-                           images_.FindManifest(image.image.manifest_digest));
+                           images_.FindDocument(image.image.manifest_digest));
   STOWAGE_ASSIGN_OR_RETURN(const DocumentPointer config,
-                           images_.FindBlob(image.image.config_digest));
+                           images_.FindDocument(image.image.config_digest));
   out.set_name(image.image.name);
   out.set_tag(image.tag);
   out.set_source(image.image.summary.source);
@@ -66,6 +66,7 @@ absl::Status ControlService::Describe(const ResolvedImage& image, bool with_stor
   out.set_store_path_count(image.image.summary.store_path_count);
   out.set_nar_size_bytes(image.image.summary.nar_size_bytes);
   out.set_from_cache(image.from_cache);
+  out.set_provisional(image.image.summary.recorded_by == kProvisional);
   for (const std::string& warning : image.warnings) out.add_warnings(warning);
   STOWAGE_ASSIGN_OR_RETURN(const std::vector<int64_t> layers, images_.Layers(image.image.id));
   STOWAGE_ASSIGN_OR_RETURN(const std::vector<LayerRecord> records,

@@ -25,6 +25,14 @@ std::string ParentOf(const std::string& path) {
   return std::filesystem::path(path).parent_path().string();
 }
 
+// Whether store paths hold what Nix has registered, so that a damaged disk is not taken for a lie.
+std::function<absl::Status(const std::vector<StorePath>&, std::stop_token)> Verifier(
+    const NixOptions& nix) {
+  return [nix](const std::vector<StorePath>& paths, std::stop_token stop) {
+    return VerifyContents(paths, nix, {absl::Now() + kVerifyTime, std::move(stop)});
+  };
+}
+
 ImageResolverOptions ResolverOptions(const Config& config) {
   ImageResolverOptions options;
   options.source = config.source;
@@ -35,6 +43,7 @@ ImageResolverOptions ResolverOptions(const Config& config) {
   options.builder.layering = config.layering;
   options.builder.hold = config.hold;
   options.builder.prepare_views = !config.snapshotter_socket.empty();
+  options.builder.verify = Verifier(config.nix);
   options.tag_lifetime = config.tag_lifetime;
   options.evaluation_timeout = config.evaluation_timeout;
   options.build_timeout = config.build_timeout;
@@ -107,9 +116,7 @@ absl::Status Daemon::StartFetching(const Config& config) {
   catalog_->OnPromised(
       [this](std::vector<int64_t> first) { fetcher_->FetchInBackground(std::move(first)); });
   LayerHasher::Options hashing;
-  hashing.verify = [nix = config.nix](const std::vector<StorePath>& paths, std::stop_token stop) {
-    return VerifyContents(paths, nix, {absl::Now() + kVerifyTime, std::move(stop)});
-  };
+  hashing.verify = Verifier(config.nix);
   layer_hasher_ = std::make_unique<LayerHasher>(std::move(hashing), *catalog_, log_);
   STOWAGE_ASSIGN_OR_RETURN(fetch_server_,
                            FetchServer::Start(config.state_directory, *fetcher_, log_));

@@ -44,9 +44,10 @@ absl::Status DropIndexes(const std::string& state_directory) {
   return absl::OkStatus();
 }
 
+// By what the layers hold, not by their diff_ids: those can be another Stowage's word.
 Digest ViewKey(absl::Span<const LayerRecord> run) {
-  std::vector<std::string> texts = {"stowage view 1"};
-  for (const LayerRecord& layer : run) texts.push_back(layer.diff_id.ToString());
+  std::vector<std::string> texts = {"stowage view 2"};
+  for (const LayerRecord& layer : run) texts.push_back(layer.content_key.ToString());
   return DelimitedDigest(texts);
 }
 

@@ -9,6 +9,7 @@
 #include <optional>
 #include <utility>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
 #include "base/annotate.h"
 #include "base/atomic_file.h"
@@ -20,6 +21,7 @@
 #include "layering/layer_key.h"
 #include "layering/profile_archive.h"
 #include "plugin/images/cache_key.h"
+#include "plugin/images/object_paths.h"
 #include "plugin/images/profile_record.h"
 
 namespace stowage {
@@ -30,6 +32,7 @@ struct ImageBuilder::Draft {
   std::vector<std::vector<ObjectRecord>> objects;  // per planned layer, sorted by base name
   std::vector<LayerRecord> layers;                 // filled one by one
   std::optional<Profile> profile;                  // set by AddProfile
+  std::string recorded_by{};                       // ImageSummary::recorded_by
 };
 
 struct ImageBuilder::EncodedImage {
@@ -129,20 +132,43 @@ absl::Status ImageBuilder::PlanLayers(const ImageBuildRequest& request, Draft& d
   return absl::OkStatus();
 }
 
-absl::Status ImageBuilder::HashLayer(size_t index, const std::function<void(uint64_t)>& progress,
-                                     Draft& draft) {
+absl::Status ImageBuilder::SettleLayer(const ImageBuildRequest& request,
+                                       const LayerRecord& recorded, const LayerDigest& digest,
+                                       const LayerArchive& archive,
+                                       const std::vector<ObjectRecord>& objects) {
+  if (!recorded.recorded_by.empty() && recorded.diff_id != digest.diff_id && options_.verify) {
+    STOWAGE_ASSIGN_OR_RETURN(const std::vector<StorePath> paths, PathsOf(objects));
+    STOWAGE_RETURN_IF_ERROR(
+        Annotate(options_.verify(paths, request.stop),
+                 absl::StrCat("layer ", recorded.diff_id.ToString(), " is not what ",
+                              recorded.recorded_by, " has recorded, and")));
+    // They may have been repaired between the two.
+    STOWAGE_ASSIGN_OR_RETURN(const LayerDigest again, archive.Hash(nullptr));
+    if (again.diff_id != digest.diff_id)
+      return absl::UnavailableError(
+          "store paths were changed while they were hashed; pull the image again");
+  }
+  return catalog_.Hashed(recorded, digest);
+}
+
+absl::Status ImageBuilder::HashLayer(const ImageBuildRequest& request, size_t index,
+                                     const std::function<void(uint64_t)>& progress, Draft& draft) {
   const std::vector<ObjectRecord>& objects = draft.objects[index];
   STOWAGE_ASSIGN_OR_RETURN(
       const LayerArchive archive,
       LayerArchive::ForStorePaths(options_.store_directory, BaseNames(objects)));
   STOWAGE_ASSIGN_OR_RETURN(const LayerDigest digest, archive.Hash(progress));
   LayerRecord& layer = draft.layers[index];
-  const bool recorded_elsewhere = layer.id != 0;
   layer.diff_id = digest.diff_id;
   layer.size_bytes = digest.size_bytes;
-  if (recorded_elsewhere) return catalog_.Hashed(layer, digest);
-  STOWAGE_ASSIGN_OR_RETURN(layer.id, catalog_.table().Record(layer, objects));
-  return absl::OkStatus();
+  layer.recorded_by.clear();
+  if (layer.id == 0) {
+    STOWAGE_ASSIGN_OR_RETURN(layer.id, catalog_.table().Record(layer, objects));
+  }
+  // Another's record, be it that it came meanwhile, is settled.
+  STOWAGE_ASSIGN_OR_RETURN(const LayerRecord recorded, catalog_.table().FindById(layer.id));
+  if (recorded.recorded_by.empty() && recorded.diff_id == digest.diff_id) return absl::OkStatus();
+  return SettleLayer(request, recorded, digest, archive, objects);
 }
 
 absl::Status ImageBuilder::HashLayers(const ImageBuildRequest& request, const Report& report,
@@ -186,7 +212,7 @@ absl::Status ImageBuilder::HashLayers(const ImageBuildRequest& request, const Re
       Step(ResolveProgress::Phase::kHash, absl::StrCat("hashing ", unknown.size(), " new layers")));
   return ParallelFor(unknown.size(), AvailableCpus(), [&](size_t i) -> absl::Status {
     if (request.stop.stop_requested()) return absl::CancelledError("stowaged is stopping");
-    return HashLayer(unknown[i], progress, draft);
+    return HashLayer(request, unknown[i], progress, draft);
   });
 }
 
@@ -275,6 +301,7 @@ ImageDescription ImageBuilder::Describe(const ImageBuildRequest& request,
     image.environment.push_back("SSL_CERT_FILE=/etc/ssl/certs/ca-bundle.crt");
   image.labels["io.stowage.reference"] = absl::StrCat("nix/", request.reference.name());
   image.labels["org.opencontainers.image.title"] = request.reference.name();
+  if (draft.recorded_by == kProvisional) image.labels["io.stowage.provisional"] = "true";
   if (!request.source_url.empty()) {
     image.labels["org.opencontainers.image.source"] = request.source_url;
     image.labels["org.opencontainers.image.revision"] = request.revision;
@@ -313,6 +340,7 @@ absl::StatusOr<ImageRecord> ImageBuilder::Record(const ImageBuildRequest& reques
   for (const StoreObject& object : request.closure.objects)
     summary.nar_size_bytes += object.nar_size_bytes;
   summary.warnings = draft.profile->conflicts;
+  summary.recorded_by = draft.recorded_by;
   ImageRecord image = {0,
                        request.cache_key,
                        request.reference.name(),
@@ -354,17 +382,13 @@ absl::StatusOr<ImageRecord> ImageBuilder::Build(const ImageBuildRequest& request
   return Record(request, documents, draft);
 }
 
-absl::StatusOr<LayerRecord> ImageBuilder::AdoptedProfileLayer(const ReceivedLayer& received,
-                                                              const Profile& profile) {
+absl::StatusOr<LayerRecord> ImageBuilder::GivenProfileLayer(const Profile& profile) {
   const Digest content_key = ProfileContentKey(profile.key);
-  auto known = catalog_.table().FindByContent(content_key);
-  if (absl::IsNotFound(known.status())) known = WriteProfileLayer(profile, content_key);
-  // The archive is canonical, so this is an error of this program or of the disk.
-  if (known.ok() && known->diff_id != received.diff_id)
-    return absl::InternalError(absl::StrCat("the profile has the diff_id ",
-                                            known->diff_id.ToString(), " here and ",
-                                            received.diff_id.ToString(), " there"));
-  return known;
+  auto layer = catalog_.table().FindByContent(content_key);
+  if (absl::IsNotFound(layer.status())) layer = WriteProfileLayer(profile, content_key);
+  STOWAGE_RETURN_IF_ERROR(layer.status());
+  STOWAGE_RETURN_IF_ERROR(RecordProfile(options_.state_directory, layer->diff_id, profile));
+  return layer;
 }
 
 absl::Status ImageBuilder::AdoptLayers(const ReceivedImage& received, const std::string& source,
@@ -389,8 +413,9 @@ absl::Status ImageBuilder::AdoptLayers(const ReceivedImage& received, const std:
                                       : LayerRecord{0, LayerKind::kStorePaths, key, diff_id,
                                                     size_bytes, false, source});
   }
-  STOWAGE_ASSIGN_OR_RETURN(LayerRecord profile, AdoptedProfileLayer(layers.back(), *draft.profile));
-  draft.layers.push_back(std::move(profile));
+  // Written once all of the image is found to be right.
+  draft.layers.push_back({0, LayerKind::kProfile, ProfileContentKey(draft.profile->key),
+                          layers.back().diff_id, layers.back().size_bytes, false});
   return absl::OkStatus();
 }
 
@@ -399,7 +424,14 @@ absl::StatusOr<ImageRecord> ImageBuilder::Adopt(const ImageBuildRequest& request
                                                 const std::string& source) {
   const absl::ReaderMutexLock keep_collecting_away(&catalog_.collecting());
   Draft draft;
+  draft.recorded_by = source;
   STOWAGE_RETURN_IF_ERROR(PlanLayers(request, draft));
+  size_t planned = 0;
+  for (const std::vector<uint32_t>& members : draft.plan.layers) planned += members.size();
+  if (planned != request.closure.objects.size())
+    return absl::FailedPreconditionError(
+        absl::StrCat("it has ", request.closure.objects.size() - planned,
+                     " store paths there that none of the packages refers to"));
   draft.profile = received.profile;
   std::vector<std::string> packages;
   for (const RealisedPackage& package : request.packages)
@@ -417,12 +449,59 @@ absl::StatusOr<ImageRecord> ImageBuilder::Adopt(const ImageBuildRequest& request
                                                       received.manifest.config_digest.ToString(),
                                                       ": are [source] and [packages] the same on "
                                                       "both?"));
+  STOWAGE_ASSIGN_OR_RETURN(LayerRecord profile, GivenProfileLayer(*draft.profile));
+  // The archive is canonical, so this is an error of this program or of the disk.
+  if (profile.diff_id != draft.layers.back().diff_id)
+    return absl::InternalError(absl::StrCat("the profile has the diff_id ",
+                                            profile.diff_id.ToString(), " here and ",
+                                            draft.layers.back().diff_id.ToString(), " there"));
+  draft.layers.back() = std::move(profile);
   for (size_t i = 0; i < draft.objects.size(); ++i) {
     STOWAGE_ASSIGN_OR_RETURN(draft.layers[i].id,
                              catalog_.table().Record(draft.layers[i], draft.objects[i]));
+    STOWAGE_ASSIGN_OR_RETURN(const LayerRecord recorded,
+                             catalog_.table().FindById(draft.layers[i].id));
+    if (recorded.diff_id != draft.layers[i].diff_id)
+      return absl::FailedPreconditionError(
+          absl::StrCat("it has the diff_id ", draft.layers[i].diff_id.ToString(),
+                       " there for a layer that is ", recorded.diff_id.ToString(), " here"));
   }
-  STOWAGE_RETURN_IF_ERROR(
-      RecordProfile(options_.state_directory, draft.layers.back().diff_id, *draft.profile));
+  return Record(request, documents, draft);
+}
+
+absl::StatusOr<ImageRecord> ImageBuilder::MakeProvisional(const ImageBuildRequest& request,
+                                                          const ProvisionalProfile& profile) {
+  const absl::ReaderMutexLock keep_collecting_away(&catalog_.collecting());
+  Draft draft;
+  draft.recorded_by = kProvisional;
+  STOWAGE_RETURN_IF_ERROR(PlanLayers(request, draft));
+  draft.profile = profile.profile;
+  const absl::flat_hash_map<std::string, Digest> listed(profile.listed.begin(),
+                                                        profile.listed.end());
+  for (size_t i = 0; i < draft.objects.size(); ++i) {
+    const std::string content_key = ContentKey(draft.objects[i]).ToString();
+    LayerRecord layer = {0,
+                         LayerKind::kStorePaths,
+                         DelimitedDigest({"stowage provisional layer 1", content_key}),
+                         DelimitedDigest({"stowage provisional diff_id 1", content_key}),
+                         0,
+                         false,
+                         kProvisional};
+    for (const uint32_t member : draft.plan.layers[i])
+      layer.size_bytes += request.closure.objects[member].nar_size_bytes;
+    STOWAGE_ASSIGN_OR_RETURN(layer.id, catalog_.table().Record(layer, draft.objects[i]));
+    STOWAGE_ASSIGN_OR_RETURN(const std::vector<ObjectRecord> objects,
+                             catalog_.table().Objects({layer.id}));
+    for (const ObjectRecord& object : objects) {
+      const auto tree = listed.find(object.base_name);
+      if (tree == listed.end()) continue;
+      STOWAGE_RETURN_IF_ERROR(catalog_.expected_trees().Expect(object.number, tree->second));
+    }
+    draft.layers.push_back(std::move(layer));
+  }
+  STOWAGE_ASSIGN_OR_RETURN(LayerRecord profile_layer, GivenProfileLayer(*draft.profile));
+  draft.layers.push_back(std::move(profile_layer));
+  STOWAGE_ASSIGN_OR_RETURN(const EncodedImage documents, Encode(request, draft));
   return Record(request, documents, draft);
 }
 

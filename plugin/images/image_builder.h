@@ -15,6 +15,7 @@
 #include "nix/image_reference.h"
 #include "plugin/images/image_table.h"
 #include "plugin/images/layer_catalog.h"
+#include "plugin/images/provisional_profile.h"
 #include "plugin/images/record_source.h"
 #include "plugin/images/resolve_job.h"
 
@@ -48,10 +49,13 @@ struct ImageBuilderOptions {
   LayerPlanOptions layering;
   absl::Duration hold;  // how long a new image is kept when nobody uses it
   bool prepare_views;   // make what the view driver needs (nodes with a snapshotter)
+  // Errors: DataLoss if a store path is not what Nix has recorded of it. For what contradicts
+  // another's record.
+  std::function<absl::Status(const std::vector<StorePath>&, std::stop_token)> verify{};
 };
 
-// Makes an image out of a realised closure, or of what another Stowage has recorded of it: plan,
-// layers, profile, documents, roots, and records all of it. Thread-safe.
+// Makes an image out of a realised closure, or of what others say of one: plan, layers, profile,
+// documents, roots, and records all of it. Thread-safe.
 class ImageBuilder {
  public:
   using Report = std::function<void(ResolveProgress)>;
@@ -75,17 +79,29 @@ class ImageBuilder {
   absl::StatusOr<ImageRecord> Adopt(const ImageBuildRequest& request, const ReceivedImage& received,
                                     const std::string& source);
 
+  // Records an image of store paths that are not there and of which nobody knows the layers'
+  // diff_ids: it gets made-up ones, of layer format, names and narHashes, and so an image ID that
+  // it has here only, as long as it was not built.
+  //
+  // request.closure: as a binary cache has it. Errors: what the parts say.
+  absl::StatusOr<ImageRecord> MakeProvisional(const ImageBuildRequest& request,
+                                              const ProvisionalProfile& profile);
+
  private:
   struct Draft;
   struct EncodedImage;
   absl::Status PlanLayers(const ImageBuildRequest& request, Draft& draft);
   absl::Status HashLayers(const ImageBuildRequest& request, const Report& report, Draft& draft);
-  absl::Status HashLayer(size_t index, const std::function<void(uint64_t)>& progress, Draft& draft);
+  absl::Status HashLayer(const ImageBuildRequest& request, size_t index,
+                         const std::function<void(uint64_t)>& progress, Draft& draft);
+  absl::Status SettleLayer(const ImageBuildRequest& request, const LayerRecord& recorded,
+                           const LayerDigest& digest, const LayerArchive& archive,
+                           const std::vector<ObjectRecord>& objects);
   absl::Status AddProfile(const ImageBuildRequest& request, Draft& draft);
   absl::StatusOr<LayerRecord> WriteProfileLayer(const Profile& profile, const Digest& content_key);
   absl::Status AdoptLayers(const ReceivedImage& received, const std::string& source, Draft& draft);
-  absl::StatusOr<LayerRecord> AdoptedProfileLayer(const ReceivedLayer& received,
-                                                  const Profile& profile);
+  // The layer of a profile that was not composed of what is there.
+  absl::StatusOr<LayerRecord> GivenProfileLayer(const Profile& profile);
   absl::Status Keep(const ImageBuildRequest& request, Draft& draft);
   absl::Status Show(const Draft& draft);
   absl::StatusOr<ImageRecord> Record(const ImageBuildRequest& request,

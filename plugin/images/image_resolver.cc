@@ -13,7 +13,6 @@
 #include "base/status_macros.h"
 #include "nix/valid_paths.h"
 #include "plugin/images/cache_key.h"
-#include "plugin/images/lazy_images.h"
 
 namespace stowage {
 namespace {
@@ -42,32 +41,8 @@ std::string EvaluationIdentity(const Evaluation& evaluation) {
 // Runs at one time, those that wait for a slot included; a thread each. More are refused.
 constexpr size_t kMaxRuns = 64;
 
-// Whether containers can be shown what is still to be fetched.
-bool CanWait(LayerCatalog& catalog) {
-  const std::vector<ViewDriver> drivers = catalog.Drivers();
-  return std::find(drivers.begin(), drivers.end(), ViewDriver::kFuse) != drivers.end() &&
-         catalog.views().Mounted().value_or(false);
-}
-
 std::string JobKey(const ImageReference& reference, bool lazily) {
   return absl::StrCat(reference.ToString(), lazily ? " lazily" : "");
-}
-
-// Errors: FailedPrecondition if a package is not in the closure.
-absl::Status SetRoots(const std::vector<RealisedPackage>& packages, Closure& closure) {
-  closure.roots.clear();
-  for (const RealisedPackage& package : packages) {
-    const auto found = std::lower_bound(
-        closure.objects.begin(), closure.objects.end(), package.out_path,
-        [](const StoreObject& object, const StorePath& path) { return object.path < path; });
-    if (found == closure.objects.end() || found->path != package.out_path)
-      return absl::FailedPreconditionError(
-          absl::StrCat("its image has not ", package.out_path.ToString(),
-                       ", which the package set has here: are [source] and [packages] the same on "
-                       "both?"));
-    closure.roots.push_back(static_cast<uint32_t>(found - closure.objects.begin()));
-  }
-  return absl::OkStatus();
 }
 
 absl::string_view FirstLine(absl::string_view text) { return text.substr(0, text.find('\n')); }
@@ -117,10 +92,13 @@ class ImageResolver::Run {
   absl::StatusOr<ResolvedImage> FromSource(const SourceRevision& source,
                                            const std::string& revision);
   absl::StatusOr<ResolvedImage> StaleImage(const absl::Status& unreachable);
-  // Records the image as another Stowage has recorded it, and holds it lazily. Errors: Cancelled;
-  // any other says why it has to be fetched whole.
-  absl::StatusOr<ImageRecord> AdoptRecord(const Evaluation& evaluation, const Digest& cache_key,
+  // Errors: Cancelled; any other says why the image has to be fetched whole.
+  absl::StatusOr<ImageRecord> StartLazily(const Evaluation& evaluation, const Digest& cache_key,
                                           const std::string& revision);
+  // Whether the packages are valid, and so what they refer to.
+  absl::StatusOr<bool> AllHere(const Evaluation& evaluation);
+  // Tells it if what was said of an image is not what it is.
+  void CompareWithRecord(const ImageRecord& said, const ImageRecord& made);
   absl::StatusOr<Evaluation> Evaluate(const SourceRevision& source);
   // Makes the packages exist, with GC roots that begin with `root`.
   absl::StatusOr<std::vector<StorePath>> Realise(const Evaluation& evaluation,
@@ -134,10 +112,9 @@ class ImageResolver::Run {
   ImageBuildRequest Request(const Digest& cache_key, const std::string& revision,
                             std::vector<RealisedPackage> packages, Closure closure) const;
   Digest CacheKey(const std::string& revision) const;
-  // The image with this key if all of it is still there; with lazily_, if it is recorded.
+  // The image with this key if it was made here and all of it is still there; with lazily_, also if
+  // it is recorded.
   absl::StatusOr<std::optional<ImageRecord>> Known(const Digest& cache_key);
-  absl::StatusOr<bool> HoldRecorded(const ImageRecord& image, const std::vector<int64_t>& layers,
-                                    absl::Time until);
   absl::StatusOr<ResolvedImage> Finish(ImageRecord image, const std::string& revision,
                                        bool from_cache);
 
@@ -171,29 +148,19 @@ absl::StatusOr<std::optional<ImageRecord>> ImageResolver::Run::Known(const Diges
   const auto layers = resolver_.images_.Layers(image->id);
   if (!layers.ok()) return std::nullopt;
   const absl::Time until = absl::Now() + resolver_.options_.builder.hold;
-  if (resolver_.catalog_.CheckComplete(*layers).ok() &&
+  const bool made_here = image->summary.recorded_by.empty();
+  if (made_here && resolver_.catalog_.CheckComplete(*layers).ok() &&
       resolver_.catalog_.table().Hold(*layers, until).ok())
     return *std::move(image);
   if (!lazily_) return std::nullopt;
-  const absl::StatusOr<bool> held = HoldRecorded(*image, *layers, until);
+  const absl::StatusOr<bool> held =
+      resolver_.lazy_start_.Hold(*image, *layers, Limits(resolver_.options_.evaluation_timeout));
   if (absl::IsCancelled(held.status())) return held.status();
   not_held_ = held.status();
-  return held.value_or(false) ? std::optional(*std::move(image)) : std::nullopt;
-}
-
-absl::StatusOr<bool> ImageResolver::Run::HoldRecorded(const ImageRecord& image,
-                                                      const std::vector<int64_t>& layers,
-                                                      absl::Time until) {
-  LayerCatalog& catalog = resolver_.catalog_;
-  if (!CanWait(catalog)) return false;
-  STOWAGE_ASSIGN_OR_RETURN(
-      const bool held, HoldLazily({catalog, *resolver_.closures_, resolver_.options_.nix}, layers,
-                                  until, Limits(resolver_.options_.evaluation_timeout)));
-  if (!held) return false;
-  STOWAGE_ASSIGN_OR_RETURN(const std::optional<int64_t> program,
-                           ObjectOfCommand(image, layers, resolver_.images_, catalog));
-  catalog.Promised(program ? std::vector<int64_t>{*program} : std::vector<int64_t>());
-  return true;
+  if (!held.value_or(false)) return std::nullopt;
+  // All of it has come: the image is made of it now, instead of what was said of it.
+  if (!made_here && resolver_.catalog_.CheckNonePromised(*layers).ok()) return std::nullopt;
+  return *std::move(image);
 }
 
 absl::StatusOr<ResolvedImage> ImageResolver::Run::Finish(ImageRecord image,
@@ -203,6 +170,10 @@ absl::StatusOr<ResolvedImage> ImageResolver::Run::Finish(ImageRecord image,
                                                    revision, absl::Now()));
   STOWAGE_FAULT_POINT("resolve.finish.tagged");
   std::vector<std::string> warnings = image.summary.warnings;
+  if (image.summary.recorded_by == kProvisional)
+    warnings.emplace_back(
+        "provisional: the image ID is this node's own, until 'stowage pull --no-lazy' makes the "
+        "image that others have");
   return ResolvedImage{std::move(image), reference_.tag(), revision, from_cache,
                        std::move(warnings)};
 }
@@ -257,52 +228,52 @@ absl::StatusOr<ResolvedImage> ImageResolver::Run::FromSource(const SourceRevisio
       CacheKey(source.mutable_content ? EvaluationIdentity(evaluation) : revision);
   STOWAGE_ASSIGN_OR_RETURN(std::optional<ImageRecord> known, Known(cache_key));
   if (known) return Finish(*std::move(known), revision, true);
-  std::string fetched_whole;
+  absl::Status not_lazy;
   if (lazily_) {
-    const absl::StatusOr<ImageRecord> adopted =
-        not_held_.ok() ? AdoptRecord(evaluation, cache_key, revision) : not_held_;
-    if (adopted.ok()) return Finish(*adopted, revision, false);
-    if (absl::IsCancelled(adopted.status())) return adopted.status();
-    fetched_whole = absl::StrCat("fetched whole: ", FirstLine(adopted.status().message()));
+    STOWAGE_ASSIGN_OR_RETURN(const bool here, AllHere(evaluation));
+    if (!here) {
+      const absl::StatusOr<ImageRecord> lazy = StartLazily(evaluation, cache_key, revision);
+      if (lazy.ok()) return Finish(*lazy, revision, false);
+      if (absl::IsCancelled(lazy.status())) return lazy.status();
+      not_lazy = lazy.status();
+    }
   }
+  const absl::StatusOr<ImageRecord> said = resolver_.images_.FindByCacheKey(cache_key);
   STOWAGE_ASSIGN_OR_RETURN(ImageRecord image, Make(evaluation, cache_key, revision));
+  if (said.ok()) CompareWithRecord(*said, image);
   STOWAGE_ASSIGN_OR_RETURN(ResolvedImage made, Finish(std::move(image), revision, false));
-  if (lazily_) made.warnings.push_back(std::move(fetched_whole));
+  if (!not_lazy.ok())
+    made.warnings.push_back(absl::StrCat("fetched whole: ", FirstLine(not_lazy.message())));
   return made;
 }
 
-absl::StatusOr<ImageRecord> ImageResolver::Run::AdoptRecord(const Evaluation& evaluation,
-                                                            const Digest& cache_key,
-                                                            const std::string& revision) {
-  if (!CanWait(resolver_.catalog_))
-    return absl::FailedPreconditionError(
-        "a container can wait for files only where stowage-fuse shows them, which it does not here "
-        "('stowage status')");
-  const RecordSourceOptions& records = resolver_.options_.records;
-  if (records.url.empty())
-    return absl::NotFoundError(
-        "only an image that this node has made before can be fetched lazily, as long as its store "
-        "paths are not there with other contents; others too where images.record_source names "
-        "another Stowage that knows them");
-  job_.Report(Line(Phase::kSource, absl::StrCat("looking for a record in ", records.url)));
-  STOWAGE_ASSIGN_OR_RETURN(
-      ReceivedImage received,
-      FetchRecord(records, reference_.name(), revision.empty() ? reference_.tag() : revision,
-                  Limits(resolver_.options_.evaluation_timeout)));
+absl::StatusOr<bool> ImageResolver::Run::AllHere(const Evaluation& evaluation) {
   std::vector<StorePath> paths;
   for (const EvaluatedPackage& package : evaluation.packages) paths.push_back(package.out_path);
-  std::vector<RealisedPackage> packages = Packages(evaluation, paths);
-  if (const absl::Status roots = SetRoots(packages, received.closure.closure); !roots.ok())
-    return Annotate(roots, records.url);
-  const ImageBuildRequest request =
-      Request(cache_key, revision, std::move(packages), std::move(received.closure.closure));
-  const auto adopted = resolver_.builder_.Adopt(request, received, records.url);
-  if (!adopted.ok()) return Annotate(adopted.status(), records.url);
-  STOWAGE_ASSIGN_OR_RETURN(std::optional<ImageRecord> held, Known(cache_key));
-  if (held) return *std::move(held);
+  STOWAGE_ASSIGN_OR_RETURN(const auto hashes, resolver_.closures_->NarHashes(paths));
+  return std::all_of(hashes.begin(), hashes.end(),
+                     [](const auto& hash) { return hash.has_value(); });
+}
+
+absl::StatusOr<ImageRecord> ImageResolver::Run::StartLazily(const Evaluation& evaluation,
+                                                            const Digest& cache_key,
+                                                            const std::string& revision) {
   STOWAGE_RETURN_IF_ERROR(not_held_);
-  return absl::FailedPreconditionError(absl::StrCat(
-      "a store path is there with other contents than ", records.url, " has recorded"));
+  std::vector<StorePath> paths;
+  for (const EvaluatedPackage& package : evaluation.packages) paths.push_back(package.out_path);
+  return resolver_.lazy_start_.Start(
+      Request(cache_key, revision, Packages(evaluation, paths), Closure()), reference_.tag(),
+      unique_, [this](ResolveProgress event) { job_.Report(std::move(event)); },
+      Limits(resolver_.options_.evaluation_timeout));
+}
+
+void ImageResolver::Run::CompareWithRecord(const ImageRecord& said, const ImageRecord& made) {
+  const std::string& by = said.summary.recorded_by;
+  if (by.empty() || by == kProvisional || said.manifest_digest == made.manifest_digest) return;
+  resolver_.catalog_.TellWrongRecord(
+      absl::StrCat("nix/", made.name, " of ", by, " has the manifest ",
+                   said.manifest_digest.ToString(), ", and ", made.manifest_digest.ToString(),
+                   " made of its store paths. Pull it with --no-lazy"));
 }
 
 absl::StatusOr<Evaluation> ImageResolver::Run::Evaluate(const SourceRevision& source) {
@@ -422,6 +393,8 @@ ImageResolver::ImageResolver(ImageResolverOptions options, LayerCatalog& catalog
       evaluator_(options_.nix),
       realiser_(options_.nix),
       builder_(options_.builder, catalog, images),
+      lazy_start_({options_.nix, options_.records, options_.builder.hold}, *closures_, catalog,
+                  images, builder_),
       free_slots_(options_.concurrent_resolves),
       pool_(kMaxRuns) {}
 
@@ -429,7 +402,9 @@ ImageResolver::~ImageResolver() { Cancel(); }
 
 std::optional<ResolvedImage> ImageResolver::Remembered(const ImageReference& reference) {
   auto tag = images_.FindTag(reference.name(), reference.tag());
-  if (!tag.ok() || tag->resolved_at + options_.tag_lifetime < absl::Now()) return std::nullopt;
+  if (!tag.ok() || tag->resolved_at + options_.tag_lifetime < absl::Now() ||
+      !tag->image.summary.recorded_by.empty())
+    return std::nullopt;
   // Held first and looked at then: in this order the collector cannot come in between. Roots
   // protect the store paths, so these are not looked at one by one.
   const Digest& manifest = tag->image.manifest_digest;

@@ -21,6 +21,7 @@
 #include "plugin/images/image_builder.h"
 #include "plugin/images/image_table.h"
 #include "plugin/images/layer_catalog.h"
+#include "plugin/images/lazy_start.h"
 #include "plugin/images/record_source.h"
 #include "plugin/images/resolve_job.h"
 
@@ -54,9 +55,10 @@ class ImageResolver {
   // it promised, and hashed here; nothing otherwise. Milliseconds.
   std::optional<ResolvedImage> Remembered(const ImageReference& reference);
 
-  // Resolves, or joins the run that does. lazily: an image that was made here before, or is known
-  // to the Stowage of ImageResolverOptions::records, may come without its store paths, which are
-  // fetched when somebody looks into them; any other is fetched whole, with a warning saying why.
+  // Resolves, or joins the run that does. lazily: the image may come without its store paths, which
+  // are fetched when somebody looks into them: as it was made here before, else as the Stowage of
+  // ImageResolverOptions::records knows it, else as a provisional one of what a binary cache has.
+  // Where none of it can be, it is fetched whole, with a warning saying why.
   std::shared_ptr<ResolveJob> Resolve(const ImageReference& reference, bool lazily = false);
 
   // Ends running resolves with Cancelled; later ones end at once.
@@ -83,6 +85,7 @@ class ImageResolver {
   NixEvaluator evaluator_;
   NixRealiser realiser_;
   ImageBuilder builder_;
+  LazyStart lazy_start_;
   std::stop_source stop_;
   absl::Mutex mutex_;
   // Owners of a job: this map until it is finished, its run, and those who wait.

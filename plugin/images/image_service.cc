@@ -64,9 +64,7 @@ absl::StatusOr<uint64_t> ImageService::BlobSize(const Digest& digest) {
   if (const auto document = images_.FindBlob(digest); document.ok())
     return (*document)->content.size();
   STOWAGE_ASSIGN_OR_RETURN(const LayerRecord layer, catalog_.table().FindByDiffId(digest));
-  if (!layer.rooted)
-    return absl::NotFoundError(
-        absl::StrCat("layer ", digest.ToString(), " is not held any longer: pull the image again"));
+  STOWAGE_RETURN_IF_ERROR(catalog_.CheckServed(layer));
   return layer.size_bytes;
 }
 

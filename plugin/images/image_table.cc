@@ -16,6 +16,7 @@ using nlohmann::json;
 
 constexpr int64_t kManifestKind = 0;
 constexpr int64_t kBlobKind = 1;
+constexpr int64_t kThisNodesOnly = 2;  // added to either
 constexpr absl::string_view kColumns =
     "images.id,cache_key,images.name,manifest_digest,config_digest,chain_id,summary";
 
@@ -25,7 +26,8 @@ std::string EncodeSummary(const ImageSummary& summary) {
               {"architecture", summary.architecture},
               {"storePaths", summary.store_path_count},
               {"narSize", summary.nar_size_bytes},
-              {"warnings", summary.warnings}}
+              {"warnings", summary.warnings},
+              {"recordedBy", summary.recorded_by}}
       .dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
@@ -40,6 +42,7 @@ absl::StatusOr<ImageSummary> DecodeSummary(const std::string& text) {
   summary.store_path_count = value.value("storePaths", uint64_t{0});
   summary.nar_size_bytes = value.value("narSize", uint64_t{0});
   summary.warnings = value.value("warnings", std::vector<std::string>());
+  summary.recorded_by = value.value("recordedBy", "");
   return summary;
 }
 
@@ -70,20 +73,22 @@ absl::StatusOr<std::unique_ptr<ImageTable>> ImageTable::Open(const std::string& 
 absl::Status ImageTable::InsertDocument(const Document& document, int64_t kind) {
   STOWAGE_ASSIGN_OR_RETURN(
       SqliteStatement insert,
-      database_.Prepare("INSERT OR IGNORE INTO documents(digest,kind,media_type,subject,content) "
-                        "VALUES(?1,?2,?3,?4,?5)"));
+      database_.Prepare("INSERT INTO documents(digest,kind,media_type,subject,content) "
+                        "VALUES(?1,?2,?3,?4,?5) ON CONFLICT DO UPDATE SET kind=min(kind,?2)"));
   insert.Bind(1, document.digest.ToString()).Bind(2, kind).Bind(3, document.media_type);
-  insert.Bind(4, kind == kManifestKind ? SubjectOf(document) : "").BindBlob(5, document.content);
+  const bool is_manifest = kind % kThisNodesOnly == kManifestKind;
+  insert.Bind(4, is_manifest ? SubjectOf(document) : "").BindBlob(5, document.content);
   return insert.Run();
 }
 
 absl::StatusOr<int64_t> ImageTable::Record(const NewImage& image) {
   const absl::MutexLock lock(&mutex_);
   STOWAGE_ASSIGN_OR_RETURN(SqliteTransaction transaction, SqliteTransaction::Begin(database_));
+  const int64_t whose = image.image.summary.recorded_by.empty() ? 0 : kThisNodesOnly;
   for (const Document& document : image.manifests)
-    STOWAGE_RETURN_IF_ERROR(InsertDocument(document, kManifestKind));
+    STOWAGE_RETURN_IF_ERROR(InsertDocument(document, kManifestKind + whose));
   for (const Document& document : image.blobs)
-    STOWAGE_RETURN_IF_ERROR(InsertDocument(document, kBlobKind));
+    STOWAGE_RETURN_IF_ERROR(InsertDocument(document, kBlobKind + whose));
   STOWAGE_ASSIGN_OR_RETURN(
       SqliteStatement insert,
       database_.Prepare(
@@ -186,30 +191,37 @@ absl::StatusOr<std::vector<std::string>> ImageTable::Tags(const std::string& nam
   return tags;
 }
 
-absl::StatusOr<DocumentPointer> ImageTable::FindDocument(const Digest& digest, int64_t kind) {
+absl::StatusOr<DocumentPointer> ImageTable::FindDocument(const Digest& digest,
+                                                         absl::string_view kinds) {
   const absl::MutexLock lock(&mutex_);
   STOWAGE_ASSIGN_OR_RETURN(
       SqliteStatement query,
-      database_.Prepare("SELECT media_type,content FROM documents WHERE digest=?1 AND kind=?2"));
-  STOWAGE_ASSIGN_OR_RETURN(const bool found, query.Bind(1, digest.ToString()).Bind(2, kind).Step());
+      database_.Prepare(absl::StrCat(
+          "SELECT media_type,content FROM documents WHERE digest=?1 AND kind IN (", kinds, ")")));
+  STOWAGE_ASSIGN_OR_RETURN(const bool found, query.Bind(1, digest.ToString()).Step());
   if (!found) return absl::NotFoundError(absl::StrCat(digest.ToString(), " is not known here"));
   return std::make_shared<const Document>(
       Document{digest, query.ColumnText(0), query.ColumnText(1)});
 }
 
 absl::StatusOr<DocumentPointer> ImageTable::FindManifest(const Digest& digest) {
-  return FindDocument(digest, kManifestKind);
+  return FindDocument(digest, absl::StrCat(kManifestKind));
 }
 
 absl::StatusOr<DocumentPointer> ImageTable::FindBlob(const Digest& digest) {
-  return FindDocument(digest, kBlobKind);
+  return FindDocument(digest, absl::StrCat(kBlobKind));
+}
+
+absl::StatusOr<DocumentPointer> ImageTable::FindDocument(const Digest& digest) {
+  return FindDocument(digest, "0,1,2,3");
 }
 
 absl::StatusOr<std::vector<ReferrerRecord>> ImageTable::Referrers(const Digest& subject) {
   const absl::MutexLock lock(&mutex_);
   STOWAGE_ASSIGN_OR_RETURN(SqliteStatement query,
                            database_.Prepare("SELECT digest,media_type,content FROM documents "
-                                             "WHERE subject=?1 AND subject!='' ORDER BY digest"));
+                                             "WHERE subject=?1 AND subject!='' AND kind=0 "
+                                             "ORDER BY digest"));
   query.Bind(1, subject.ToString());
   std::vector<ReferrerRecord> referrers;
   while (true) {

@@ -26,6 +26,9 @@ struct ImageSummary {
   uint64_t store_path_count = 0;
   uint64_t nar_size_bytes = 0;
   std::vector<std::string> warnings;  // conflicts of the profile
+  // Whose word it is: the URL of another Stowage, or kProvisional; "" if this node has made it of
+  // the store paths themselves. A word is for this node's containers only.
+  std::string recorded_by;
 };
 
 struct ImageRecord {
@@ -69,7 +72,8 @@ class ImageTable {
  public:
   static absl::StatusOr<std::unique_ptr<ImageTable>> Open(const std::string& database_path);
 
-  // Records an image; one with the same cache key is replaced. Returns its id.
+  // Records an image; one with the same cache key is replaced. The documents of one that was made
+  // here can be had by everybody from now on. Returns its id.
   absl::StatusOr<int64_t> Record(const NewImage& image);
   absl::Status SetTag(const std::string& name, const std::string& tag, int64_t image,
                       const std::string& revision, absl::Time now);
@@ -79,8 +83,11 @@ class ImageTable {
   absl::StatusOr<TagRecord> FindTag(const std::string& name, const std::string& tag);
   absl::StatusOr<std::vector<int64_t>> Layers(int64_t image);
   absl::StatusOr<std::vector<std::string>> Tags(const std::string& name);
+  // For everybody: what this node has made itself.
   absl::StatusOr<DocumentPointer> FindManifest(const Digest& digest);
   absl::StatusOr<DocumentPointer> FindBlob(const Digest& digest);
+  // For this node: of any image.
+  absl::StatusOr<DocumentPointer> FindDocument(const Digest& digest);
   absl::StatusOr<std::vector<ReferrerRecord>> Referrers(const Digest& subject);
 
   // Keep the layers of an image, or one layer, from being collected for `hold` from `now` on.
@@ -99,7 +106,7 @@ class ImageTable {
   explicit ImageTable(SqliteDatabase database) : database_(std::move(database)) {}
   absl::Status Extend(absl::string_view which, const Digest& digest, absl::Time now,
                       absl::Duration hold);
-  absl::StatusOr<DocumentPointer> FindDocument(const Digest& digest, int64_t kind);
+  absl::StatusOr<DocumentPointer> FindDocument(const Digest& digest, absl::string_view kinds);
   absl::Status InsertDocument(const Document& document, int64_t kind)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 

@@ -24,6 +24,7 @@ namespace {
 // An archive of 10,000 files is some hundred kilobytes and a descriptor; a pull reads all layers of
 // an image at about the same time.
 constexpr size_t kKeptArchives = 128;
+constexpr size_t kKeptWrongRecords = 100;
 
 // The name under which GcRoots keeps a layer's roots.
 std::string RootHolder(const LayerRecord& layer) { return layer.content_key.hex(); }
@@ -61,8 +62,10 @@ absl::StatusOr<std::unique_ptr<LayerCatalog>> LayerCatalog::Open(
                       *table));
   STOWAGE_ASSIGN_OR_RETURN(std::unique_ptr<ViewDrivers> drivers,
                            ViewDrivers::Open(DriversOptions(options), *views, *table));
-  std::unique_ptr<LayerCatalog> catalog(
-      new LayerCatalog(options, std::move(table), std::move(views), std::move(drivers)));
+  STOWAGE_ASSIGN_OR_RETURN(ExpectedTrees expected_trees,
+                           ExpectedTrees::Open(options.state_directory));
+  std::unique_ptr<LayerCatalog> catalog(new LayerCatalog(
+      options, std::move(table), std::move(views), std::move(drivers), std::move(expected_trees)));
   auto removals = RemovalWatch::Open(options.store_directory);
   if (removals.ok()) catalog->removals_.emplace(*std::move(removals));
   STOWAGE_RETURN_IF_ERROR(
@@ -148,6 +151,10 @@ absl::Status LayerCatalog::ReconcileRoots() {
   return absl::OkStatus();
 }
 
+std::string LayerCatalog::NewProfileDirectory(absl::string_view unique) const {
+  return absl::StrCat(options_.state_directory, "/profiles/new-skeleton-", unique);
+}
+
 std::string LayerCatalog::ProfileDirectory(const LayerRecord& profile) const {
   return absl::StrCat(options_.state_directory, "/profiles/", profile.diff_id.hex());
 }
@@ -224,36 +231,69 @@ absl::Status LayerCatalog::CheckHashed(absl::Span<const int64_t> layers) {
   STOWAGE_ASSIGN_OR_RETURN(const bool all_hashed, table_->AllHashed());
   if (all_hashed) return absl::OkStatus();
   STOWAGE_ASSIGN_OR_RETURN(const std::vector<LayerRecord> records, table_->FindAll(layers));
-  for (const LayerRecord& layer : records)
+  for (const LayerRecord& layer : records) {
+    if (layer.recorded_by == kProvisional)
+      return absl::UnavailableError(absl::StrCat("layer ", layer.diff_id.ToString(),
+                                                 " is provisional: 'stowage pull --no-lazy' makes "
+                                                 "the image that others can have"));
     if (!layer.recorded_by.empty())
       return absl::UnavailableError(absl::StrCat("layer ", layer.diff_id.ToString(), " is ",
                                                  layer.recorded_by,
                                                  "'s word and is still to be hashed here"));
+  }
   return absl::OkStatus();
+}
+
+absl::Status LayerCatalog::CheckServed(const LayerRecord& layer) {
+  if (layer.recorded_by == kProvisional)
+    return absl::NotFoundError(
+        absl::StrCat("layer ", layer.diff_id.ToString(), " has no bytes, it is provisional"));
+  if (!layer.rooted)
+    return absl::NotFoundError(absl::StrCat("layer ", layer.diff_id.ToString(),
+                                            " is not held any longer: pull the image again"));
+  // A promised path may be there in part: Nix unpacks at the final place.
+  STOWAGE_RETURN_IF_ERROR(CheckNonePromised({layer.id}));
+  return CheckHashed({layer.id});
 }
 
 absl::Status LayerCatalog::Hashed(const LayerRecord& layer, const LayerDigest& digest) {
   STOWAGE_ASSIGN_OR_RETURN(const LayerRecord recorded, table_->FindById(layer.id));
-  // Held across both, so that who sees the record corrected finds it told in `wrong_records`.
-  const absl::MutexLock lock(&mutex_);
-  STOWAGE_ASSIGN_OR_RETURN(const SettledRecord settled,
-                           table_->SettleRecord(layer.id, digest.diff_id, digest.size_bytes));
-  if (settled.was_right) return absl::OkStatus();
-  std::string what = absl::StrCat(recorded.diff_id.ToString(), " of ", recorded.recorded_by, " is ",
-                                  digest.diff_id.ToString(), " in truth; images made of it: ",
-                                  absl::StrJoin(settled.forgotten, " ",
-                                                [](std::string* out, const std::string& name) {
-                                                  absl::StrAppend(out, "nix/", name);
-                                                }),
-                                  ". Remove them and pull them with --no-lazy");
+  std::string what;
+  {
+    // Held across both, so that who sees the record corrected finds it told in `wrong_records`.
+    const absl::MutexLock lock(&wrong_records_mutex_);
+    STOWAGE_ASSIGN_OR_RETURN(const SettledRecord settled,
+                             table_->SettleRecord(layer.id, digest.diff_id, digest.size_bytes));
+    if (settled.was_right) return absl::OkStatus();
+    what = absl::StrCat(recorded.diff_id.ToString(), " of ", recorded.recorded_by, " is ",
+                        digest.diff_id.ToString(), " in truth");
+    if (!settled.forgotten.empty())
+      absl::StrAppend(&what, "; images made of it: ",
+                      absl::StrJoin(settled.forgotten, " ",
+                                    [](std::string* out, const std::string& name) {
+                                      absl::StrAppend(out, "nix/", name);
+                                    }),
+                      ". Remove them and pull them with --no-lazy");
+    AddWrongRecord(what);
+  }
   options_.warn(absl::StrCat("wrong_layer_record record=\"", what, "\""));
-  wrong_records_.push_back(std::move(what));
   return absl::OkStatus();
 }
 
+void LayerCatalog::AddWrongRecord(std::string what) {
+  wrong_records_.push_back(std::move(what));
+  if (wrong_records_.size() > kKeptWrongRecords) wrong_records_.pop_front();
+}
+
+void LayerCatalog::TellWrongRecord(std::string what) {
+  options_.warn(absl::StrCat("wrong_image_record record=\"", what, "\""));
+  const absl::MutexLock lock(&wrong_records_mutex_);
+  AddWrongRecord(std::move(what));
+}
+
 std::vector<std::string> LayerCatalog::wrong_records() {
-  const absl::MutexLock lock(&mutex_);
-  return wrong_records_;
+  const absl::MutexLock lock(&wrong_records_mutex_);
+  return std::vector<std::string>(wrong_records_.begin(), wrong_records_.end());
 }
 
 std::vector<int64_t> LayerCatalog::NotChecked(absl::Span<const LayerRecord> records,
@@ -320,9 +360,7 @@ absl::Status LayerCatalog::CheckPathsExist(absl::Span<const LayerRecord> records
 
 absl::StatusOr<std::shared_ptr<const LayerArchive>> LayerCatalog::Archive(const Digest& diff_id) {
   STOWAGE_ASSIGN_OR_RETURN(const LayerRecord layer, table_->FindByDiffId(diff_id));
-  if (!layer.rooted)
-    return absl::NotFoundError(absl::StrCat("layer ", diff_id.ToString(),
-                                            " is not held any longer: pull the image again"));
+  STOWAGE_RETURN_IF_ERROR(CheckServed(layer));
   {
     const absl::MutexLock lock(&mutex_);
     const auto found = std::find_if(archives_.begin(), archives_.end(),
@@ -332,9 +370,6 @@ absl::StatusOr<std::shared_ptr<const LayerArchive>> LayerCatalog::Archive(const 
       return archives_.back().second;
     }
   }
-  // A promised path may be there in part: Nix unpacks at the final place.
-  STOWAGE_RETURN_IF_ERROR(CheckNonePromised({layer.id}));
-  STOWAGE_RETURN_IF_ERROR(CheckHashed({layer.id}));
   std::vector<std::string> base_names;
   STOWAGE_ASSIGN_OR_RETURN(const std::vector<ObjectRecord> objects, table_->Objects({layer.id}));
   for (const ObjectRecord& object : objects) base_names.push_back(object.base_name);

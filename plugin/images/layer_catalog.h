@@ -1,5 +1,6 @@
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -14,6 +15,7 @@
 #include "base/removal_watch.h"
 #include "layering/layer_archive.h"
 #include "nix/gc_roots.h"
+#include "plugin/images/expected_trees.h"
 #include "plugin/images/fuse_views.h"
 #include "plugin/images/layer_table.h"
 #include "plugin/images/store_check.h"
@@ -47,8 +49,12 @@ class LayerCatalog : public RemoteLayers {
   ViewDrivers& drivers() { return *drivers_; }
   StoreCheck& store_check() { return store_check_; }
   GcRoots& gc_roots() { return gc_roots_; }
+  const ExpectedTrees& expected_trees() const { return expected_trees_; }
   const std::string& store_directory() const { return options_.store_directory; }
   std::string ProfileDirectory(const LayerRecord& profile) const;
+  // A name for a directory that is used while collecting() is held, and removed at the latest when
+  // it is not. unique: among those of this process and others that are not there any longer.
+  std::string NewProfileDirectory(absl::string_view unique) const;
   // Makes the directory again if it has gone. Errors: NotFound if it was not recorded.
   absl::Status RestoreProfile(const LayerRecord& profile) const;
 
@@ -82,13 +88,19 @@ class LayerCatalog : public RemoteLayers {
   // Errors: Unavailable naming a layer whose diff_id is another Stowage's word.
   absl::Status CheckHashed(absl::Span<const int64_t> layers);
 
+  // OK if the tar of the layer can be had by everybody. Errors: NotFound if nothing holds it, or it
+  // is provisional; Unavailable as CheckComplete.
+  absl::Status CheckServed(const LayerRecord& layer);
+
   // A layer that another Stowage has recorded was hashed here: LayerTable::SettleRecord, and the
-  // log. What was wrong is told by wrong_records until this process ends.
+  // log. For any other layer that is OK or DataLoss.
   absl::Status Hashed(const LayerRecord& layer, const LayerDigest& digest);
-  std::vector<std::string> wrong_records();  // for people
+  // What was found wrong until this process ends, for people; the last 100 at most.
+  void TellWrongRecord(std::string what);
+  std::vector<std::string> wrong_records();
 
   // The tar of a layer. Recently used ones are kept open. Errors: NotFound if the layer is unknown
-  // or its paths are gone; Unavailable if some are promised.
+  // or provisional or its paths are gone; Unavailable if some are promised.
   absl::StatusOr<std::shared_ptr<const LayerArchive>> Archive(const Digest& diff_id);
 
   // RemoteLayers:
@@ -118,11 +130,13 @@ class LayerCatalog : public RemoteLayers {
 
  private:
   LayerCatalog(LayerCatalogOptions options, std::unique_ptr<LayerTable> table,
-               std::unique_ptr<FuseViews> views, std::unique_ptr<ViewDrivers> drivers)
+               std::unique_ptr<FuseViews> views, std::unique_ptr<ViewDrivers> drivers,
+               ExpectedTrees expected_trees)
       : options_(std::move(options)),
         table_(std::move(table)),
         views_(std::move(views)),
         drivers_(std::move(drivers)),
+        expected_trees_(std::move(expected_trees)),
         gc_roots_(options_.gc_roots_directory),
         store_check_(options_.store_directory, table_.get(), options_.warn) {}
   absl::Status ReconcileRoots();
@@ -137,6 +151,7 @@ class LayerCatalog : public RemoteLayers {
   std::vector<int64_t> NotChecked(absl::Span<const LayerRecord> records, uint64_t removals);
   // Errors: NotFound if the layer has lost a store path for good; others may pass.
   absl::Status RootAgain(const LayerRecord& layer);
+  void AddWrongRecord(std::string what) ABSL_EXCLUSIVE_LOCKS_REQUIRED(wrong_records_mutex_);
   void RootUnrooted() ABSL_EXCLUSIVE_LOCKS_REQUIRED(collecting_);
   // Whether nothing is left to do about it.
   bool RootUnrooted(int64_t id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(collecting_);
@@ -147,6 +162,7 @@ class LayerCatalog : public RemoteLayers {
   const std::unique_ptr<LayerTable> table_;
   const std::unique_ptr<FuseViews> views_;
   const std::unique_ptr<ViewDrivers> drivers_;  // uses the two above
+  const ExpectedTrees expected_trees_;
   GcRoots gc_roots_;
   StoreCheck store_check_;  // uses the table
   std::function<void()> wake_;
@@ -163,7 +179,8 @@ class LayerCatalog : public RemoteLayers {
   // Layers whose store paths were all there when removals_ counted checked_at_.
   absl::flat_hash_set<int64_t> checked_ ABSL_GUARDED_BY(mutex_);
   uint64_t checked_at_ ABSL_GUARDED_BY(mutex_) = 0;
-  std::vector<std::string> wrong_records_ ABSL_GUARDED_BY(mutex_);
+  absl::Mutex wrong_records_mutex_ ABSL_ACQUIRED_BEFORE(mutex_);
+  std::deque<std::string> wrong_records_ ABSL_GUARDED_BY(wrong_records_mutex_);
   // Most recently used last.
   std::vector<std::pair<Digest, std::shared_ptr<const LayerArchive>>> archives_
       ABSL_GUARDED_BY(mutex_);

@@ -64,6 +64,13 @@ void LayerHasher::HashWhatIsWhole() {
   }
 }
 
+absl::StatusOr<LayerDigest> LayerHasher::Hash(const LayerArchive& archive) {
+  const std::function<bool()> stopping = [this] { return stop_.stop_requested(); };
+  StoppableSink sink(stopping);
+  STOWAGE_RETURN_IF_ERROR(archive.Emit(0, archive.size_bytes(), sink));
+  return LayerDigest{sink.Finish(), archive.size_bytes()};
+}
+
 absl::Status LayerHasher::HashLayer(const LayerRecord& layer) {
   STOWAGE_ASSIGN_OR_RETURN(const std::vector<ObjectRecord> objects,
                            catalog_.table().Objects({layer.id}));
@@ -72,15 +79,17 @@ absl::Status LayerHasher::HashLayer(const LayerRecord& layer) {
   for (const ObjectRecord& object : objects) base_names.push_back(object.base_name);
   STOWAGE_ASSIGN_OR_RETURN(const LayerArchive archive,
                            LayerArchive::ForStorePaths(options_.store_directory, base_names));
-  const std::function<bool()> stopping = [this] { return stop_.stop_requested(); };
-  StoppableSink sink(stopping);
-  STOWAGE_RETURN_IF_ERROR(archive.Emit(0, archive.size_bytes(), sink));
-  const LayerDigest digest = {sink.Finish(), archive.size_bytes()};
+  STOWAGE_ASSIGN_OR_RETURN(const LayerDigest digest, Hash(archive));
   const bool right = digest.diff_id == layer.diff_id && digest.size_bytes == layer.size_bytes;
-  if (!right)
+  if (!right) {
     STOWAGE_RETURN_IF_ERROR(
         Annotate(options_.verify(paths, stop_.get_token()),
                  absl::StrCat("it is not what ", layer.recorded_by, " has recorded, and")));
+    // They may have been repaired between the two.
+    STOWAGE_ASSIGN_OR_RETURN(const LayerDigest again, Hash(archive));
+    if (again.diff_id != digest.diff_id)
+      return absl::UnavailableError("store paths were changed while they were hashed");
+  }
   STOWAGE_RETURN_IF_ERROR(catalog_.Hashed(layer, digest));
   if (right)
     log_(LogLevel::kInfo, absl::StrCat("layer_record_confirmed layer=", layer.diff_id.ToString()));

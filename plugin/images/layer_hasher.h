@@ -39,6 +39,7 @@ class LayerHasher {
  private:
   void Run();
   void HashWhatIsWhole();
+  absl::StatusOr<LayerDigest> Hash(const LayerArchive& archive);
   absl::Status HashLayer(const LayerRecord& layer);
 
   const Options options_;

@@ -148,9 +148,10 @@ absl::StatusOr<bool> LayerTable::AllHashed() {
 
 absl::StatusOr<std::vector<LayerRecord>> LayerTable::LayersToHash() {
   const absl::MutexLock lock(&mutex_);
-  STOWAGE_ASSIGN_OR_RETURN(
-      SqliteStatement query,
-      database_.Prepare(absl::StrCat(kSelect, "WHERE recorded_by!='' AND rooted=1")));
+  STOWAGE_ASSIGN_OR_RETURN(SqliteStatement query,
+                           database_.Prepare(absl::StrCat(
+                               kSelect, "WHERE recorded_by!='' AND recorded_by!=?1 AND rooted=1")));
+  query.Bind(1, kProvisional);
   return Query(query);
 }
 
@@ -164,10 +165,7 @@ absl::Status LayerTable::ForgetWhatHas(int64_t layer) {
         "DELETE FROM images WHERE id IN (SELECT image_id FROM image_layers WHERE layer_id=?1)",
         "WITH RECURSIVE wrong(id) AS (SELECT chain_id FROM chains WHERE layer_id=?1 UNION SELECT "
         "chain_id FROM chains JOIN wrong ON parent_chain_id=wrong.id) DELETE FROM chains WHERE "
-        "chain_id IN (SELECT id FROM wrong)",
-        "UPDATE views SET view_key='wrong record '||number WHERE number IN (SELECT view_number "
-        "FROM "
-        "view_layers WHERE layer_id=?1)"}) {
+        "chain_id IN (SELECT id FROM wrong)"}) {
     STOWAGE_ASSIGN_OR_RETURN(SqliteStatement forget, database_.Prepare(sql));
     STOWAGE_RETURN_IF_ERROR(forget.Bind(1, layer).Run());
   }
@@ -180,11 +178,20 @@ absl::StatusOr<SettledRecord> LayerTable::SettleRecord(int64_t layer, const Dige
   STOWAGE_ASSIGN_OR_RETURN(SqliteTransaction transaction, SqliteTransaction::Begin(database_));
   STOWAGE_ASSIGN_OR_RETURN(
       SqliteStatement right,
-      database_.Prepare("SELECT diff_id=?2 AND size_bytes=?3 FROM layers WHERE id=?1"));
+      database_.Prepare(
+          "SELECT diff_id=?2 AND size_bytes=?3,recorded_by!='' FROM layers WHERE id=?1"));
   right.Bind(1, layer).Bind(2, diff_id.ToString()).Bind(3, static_cast<int64_t>(size_bytes));
   STOWAGE_RETURN_IF_ERROR(right.Step().status());
   SettledRecord settled = {right.ColumnInt64(0) != 0, {}};
+  const bool to_settle = right.ColumnInt64(1) != 0;
   right.Reset();
+  if (!to_settle) {
+    // Somebody else was faster.
+    if (settled.was_right) return settled;
+    return absl::DataLossError(absl::StrCat("layer number ", layer, " had other bytes when it was ",
+                                            "hashed before: its store paths were changed; try "
+                                            "'nix-store --verify --check-contents'"));
+  }
   if (!settled.was_right) {
     STOWAGE_ASSIGN_OR_RETURN(
         SqliteStatement names,

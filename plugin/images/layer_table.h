@@ -20,6 +20,10 @@ namespace stowage {
 
 enum class LayerKind { kStorePaths = 0, kProfile = 1 };
 
+// LayerRecord::recorded_by of a layer with a made-up diff_id, which no tar has. Such a layer is of
+// this node only, and has a content key of its own.
+inline constexpr char kProvisional[] = "provisional";
+
 struct LayerRecord {
   int64_t id;
   LayerKind kind;
@@ -27,7 +31,8 @@ struct LayerRecord {
   Digest diff_id;
   uint64_t size_bytes;
   bool rooted;  // held, with GC roots for its store paths (but LayerCatalog::HasRoots)
-  // The Stowage whose word the diff_id is; "" if the layer was hashed here.
+  // The Stowage whose word the diff_id is; kProvisional if it is nobody's; "" if the layer was
+  // hashed here.
   std::string recorded_by{};
 };
 
@@ -58,13 +63,13 @@ class LayerTable {
   absl::StatusOr<int64_t> Record(const LayerRecord& layer, absl::Span<const ObjectRecord> objects);
 
   // A layer that another Stowage has recorded was hashed here. If the record was wrong, it is
-  // corrected, and what was made of it is forgotten: images, their manifests and configs, chain
-  // IDs, and the names of views (mounts of them stay).
+  // corrected, and what was made of it is forgotten: images, their manifests and configs, and chain
+  // IDs. Errors: DataLoss if the layer was hashed here before, with another result.
   absl::StatusOr<SettledRecord> SettleRecord(int64_t layer, const Digest& diff_id,
                                              uint64_t size_bytes);
   // Whether every layer was hashed here.
   absl::StatusOr<bool> AllHashed();
-  // Those with roots that were not hashed here.
+  // Those with roots that another Stowage has recorded and that were not hashed here.
   absl::StatusOr<std::vector<LayerRecord>> LayersToHash();
 
   // Store paths of layers, sorted by base name, without duplicates.

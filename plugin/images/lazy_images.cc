@@ -104,7 +104,7 @@ absl::StatusOr<bool> HoldLazily(const LazyHolding& holding, absl::Span<const int
 absl::StatusOr<std::optional<int64_t>> ObjectOfCommand(const ImageRecord& image,
                                                        absl::Span<const int64_t> layers,
                                                        ImageTable& images, LayerCatalog& catalog) {
-  STOWAGE_ASSIGN_OR_RETURN(const DocumentPointer config, images.FindBlob(image.config_digest));
+  STOWAGE_ASSIGN_OR_RETURN(const DocumentPointer config, images.FindDocument(image.config_digest));
   STOWAGE_ASSIGN_OR_RETURN(const std::vector<LayerRecord> records, catalog.table().FindAll(layers));
   const std::string command = FirstWordOfCommand(config->content);
   std::string base_name;

@@ -45,7 +45,7 @@ CREATE TABLE chains(
 -- A run of store-path layers as one directory of the FUSE mount.
 CREATE TABLE views(
   number INTEGER PRIMARY KEY AUTOINCREMENT,
-  view_key TEXT NOT NULL UNIQUE);     -- digest over format version and the run's diff_ids in order
+  view_key TEXT NOT NULL UNIQUE);     -- digest over format version and the run's content keys in order
 
 CREATE TABLE view_layers(
   view_number INTEGER NOT NULL REFERENCES views(number) ON DELETE CASCADE,
@@ -57,7 +57,8 @@ CREATE INDEX view_layers_by_layer ON view_layers(layer_id);
 -- Manifests, configs and closure documents.
 CREATE TABLE documents(
   digest TEXT PRIMARY KEY,
-  kind INTEGER NOT NULL,              -- 0 manifest (referrers too), 1 blob (config, closure document)
+  kind INTEGER NOT NULL,              -- 0 manifest (referrers too), 1 blob (config, closure document);
+                                      -- 2 and 3 the same, for this node only: nobody has made the image here yet
   media_type TEXT NOT NULL,
   subject TEXT NOT NULL DEFAULT '',   -- of a referrer: the manifest it is about
   content BLOB NOT NULL);

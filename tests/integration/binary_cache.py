@@ -14,8 +14,10 @@ CHUNK_BYTES = 64 << 10
 class BinaryCache:
     """Below a directory that is made. close() ends the server."""
 
-    def __init__(self, directory, bytes_per_second):
+    def __init__(self, directory, bytes_per_second, listings=False):
+        """listings: what is in a store path is listed beside its NAR, which nobody signs."""
         self.directory = directory
+        self._listings = listings
         self.requests = []  # paths asked for
         self.served_bytes = 0
         self.held = {}  # by URL of a NAR that is not served yet
@@ -40,7 +42,8 @@ class BinaryCache:
         for path in paths:
             self.remove(path)
         run(["nix", "--extra-experimental-features", "nix-command", "copy", "--to",
-             f"file://{self.directory}?compression=none&secret-key={self._secret}", *paths], seconds=120)
+             f"file://{self.directory}?compression=none&secret-key={self._secret}"
+             f"&write-nar-listing={str(self._listings).lower()}", *paths], seconds=120)
 
     def remove(self, path):
         """Does without the path from now on, until add() or put_back()."""
@@ -69,6 +72,16 @@ class BinaryCache:
         """The NAR's URL below that of the cache."""
         with open(self._narinfo(path), encoding="utf-8") as file:
             return re.search(r"^URL: (.*)$", file.read(), re.MULTILINE).group(1)
+
+    def listing(self, path):
+        """The file that lists what is in the path."""
+        return f"{self.directory}/{os.path.basename(path)[:32]}.ls"
+
+    def unsign(self, path):
+        with open(self._narinfo(path), encoding="utf-8") as file:
+            lines = file.readlines()
+        with open(self._narinfo(path), "w", encoding="utf-8") as file:
+            file.writelines(line for line in lines if not line.startswith("Sig:"))
 
     def close(self):
         for held in self.held.values():

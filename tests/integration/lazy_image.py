@@ -19,12 +19,12 @@ PACKAGES = """self: super: builtins.mapAttrs (name: mebibytes: super.runCommand 
 class LazyImage:
     """After forget() none of its store paths is there, and all of them are in the cache. close() ends the cache."""
 
-    def __init__(self, case, packages, mebibytes, driver, bytes_per_second=1 << 30):
-        """packages: of the image. mebibytes: sizes of those of them that are made here, by name."""
+    def __init__(self, case, packages, mebibytes, driver, bytes_per_second=1 << 30, listings=False):
+        """packages: of the image. mebibytes: sizes of those of them that are made here, by name. listings: of BinaryCache"""
         case.private_store()
         self.name = "nix/" + "/".join(packages)
         self.reference = f"{self.name}:latest"
-        self.cache = BinaryCache(f"{case.scratch}/cache", bytes_per_second)
+        self.cache = BinaryCache(f"{case.scratch}/cache", bytes_per_second, listings)
         sizes = " ".join(f"{name} = {size};" for name, size in mebibytes.items())
         self.package_set = case.set_with(PACKAGES % sizes)
         self.node = case.node(package_set=self.package_set, config={

@@ -21,7 +21,7 @@ def main(case):
 
     for record in os.scandir(f"{image.node.state}/profile_records"):
         os.remove(record)
-    _expect_whole(image, "only an image that this node has made before")
+    _expect_whole(image, "this node has no record of it")
     expect_equal(image.node.image_config_digest(image.reference), image_id, "image ID after its profile's record was lost")
     image.forget()
 

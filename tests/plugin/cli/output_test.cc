@@ -49,7 +49,8 @@ TEST_CASE("ImageToJson has the documented keys", "[cli][output]") {
                      {"nar_size_bytes", 1000},
                      {"from_cache", false},
                      {"warnings", {"tag is old"}},
-                     {"promised_path_count", 0}};
+                     {"promised_path_count", 0},
+                     {"provisional", false}};
   const std::string text = ImageToJson(Image(), false);
   CHECK(json::parse(text) == want);
   CHECK(text.back() == '\n');

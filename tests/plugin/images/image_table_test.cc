@@ -86,6 +86,29 @@ TEST_CASE("ImageTable keeps manifests and blobs apart and finds referrers",
   CHECK(f.images->Referrers(referrer.digest)->empty());
 }
 
+TEST_CASE("Documents of an image that was not made here are for this node only, until it is",
+          "[plugin][image_table]") {
+  Fixture f;
+  NewImage image = f.Image("key");
+  const Digest manifest = image.manifests[0].digest, config = image.blobs[0].digest;
+  image.image.summary.recorded_by = GENERATE(as<std::string>(), "https://other", kProvisional);
+  REQUIRE_OK(f.images->Record(image));
+  CHECK(f.images->FindByCacheKey(Sha256("key"))->summary.recorded_by ==
+        image.image.summary.recorded_by);
+  CHECK(absl::IsNotFound(f.images->FindManifest(manifest).status()));
+  CHECK(absl::IsNotFound(f.images->FindBlob(config).status()));
+  REQUIRE_OK(f.images->FindDocument(manifest));
+  REQUIRE_OK(f.images->FindDocument(config));
+
+  image.image.summary.recorded_by = "";
+  REQUIRE_OK(f.images->Record(image));
+  REQUIRE_OK(f.images->FindManifest(manifest));
+  REQUIRE_OK(f.images->FindBlob(config));
+  image.image.summary.recorded_by = kProvisional;
+  REQUIRE_OK(f.images->Record(image));
+  REQUIRE_OK(f.images->FindManifest(manifest));
+}
+
 TEST_CASE("ImageTable extends the hold of an image's layers", "[plugin][image_table]") {
   Fixture f;
   const NewImage image = f.Image("key");

@@ -145,8 +145,21 @@ TEST_CASE("LayerTable forgets what was made of a wrong record, and nothing else"
   REQUIRE_OK(f.table->ChainLayers(Sha256("good")));
   CHECK(absl::IsNotFound(f.table->ChainLayers(Sha256("12")).status()));
   CHECK(absl::IsNotFound(f.table->ChainLayers(Sha256("bad")).status()));
-  CHECK(f.table->ViewNumber(Sha256("view"), {base, wrong}).value() != view);
   CHECK(f.table->ViewLayers(view).value() == std::vector<int64_t>{base, wrong});
+
+  REQUIRE_OK(f.table->SettleRecord(wrong, Sha256("truth"), 2048));
+  CHECK(absl::IsDataLoss(f.table->SettleRecord(wrong, Sha256("damaged"), 2048).status()));
+  CHECK(f.table->FindById(wrong)->diff_id == Sha256("truth"));
+}
+
+TEST_CASE("A provisional layer is neither hashed nor to be hashed", "[plugin][layer_table]") {
+  Fixture f;
+  LayerRecord provisional = Layer("a");
+  provisional.recorded_by = kProvisional;
+  const int64_t id = f.table->Record(provisional, {Object("a-x")}).value();
+  REQUIRE_OK(f.table->SetRooted({id}, true));
+  CHECK(f.table->LayersToHash()->empty());
+  CHECK_FALSE(f.table->AllHashed().value());
 }
 
 TEST_CASE("LayerTable keeps what was made of a right record, and prefers what was hashed",
