@@ -31,8 +31,7 @@ absl::Status ExpectedTrees::Expect(int64_t object, const Digest& tree) const {
 
 absl::Status ExpectedTrees::Check(const ObjectRecord& object,
                                   const std::string& store_directory) const {
-  const std::string file = File(object.number);
-  const absl::StatusOr<std::string> text = ReadFile(file);
+  const absl::StatusOr<std::string> text = ReadFile(File(object.number));
   if (absl::IsNotFound(text.status())) return absl::OkStatus();
   STOWAGE_RETURN_IF_ERROR(text.status());
   STOWAGE_ASSIGN_OR_RETURN(const Digest expected, Digest::Parse(*text));
@@ -41,6 +40,11 @@ absl::Status ExpectedTrees::Check(const ObjectRecord& object,
     return absl::DataLossError(
         "it has other files than its binary cache has listed (.ls), by which a provisional image "
         "was made. Pull the image without --lazy to make it of what there is");
+  return Forget(object.number);
+}
+
+absl::Status ExpectedTrees::Forget(int64_t object) const {
+  const std::string file = File(object);
   if (::unlink(file.c_str()) != 0 && errno != ENOENT)
     return absl::ErrnoToStatus(errno, absl::StrCat("remove ", file));
   return absl::OkStatus();

@@ -26,6 +26,9 @@ class ExpectedTrees {
   // Errors: DataLoss if it has another tree.
   absl::Status Check(const ObjectRecord& object, const std::string& store_directory) const;
 
+  // Nothing is expected of the object any longer. One of which nothing was is OK.
+  absl::Status Forget(int64_t object) const;
+
  private:
   explicit ExpectedTrees(std::string directory) : directory_(std::move(directory)) {}
   std::string File(int64_t object) const;

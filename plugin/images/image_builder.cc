@@ -496,6 +496,7 @@ absl::StatusOr<ImageRecord> ImageBuilder::MakeProvisional(const ImageBuildReques
       const auto tree = listed.find(object.base_name);
       if (tree == listed.end()) continue;
       STOWAGE_RETURN_IF_ERROR(catalog_.expected_trees().Expect(object.number, tree->second));
+      STOWAGE_FAULT_POINT("image.provisional.expected");
     }
     draft.layers.push_back(std::move(layer));
   }

@@ -179,10 +179,22 @@ bool LayerCatalog::HasRoots(const LayerRecord& layer) {
 absl::Status LayerCatalog::KeepPromises(absl::Span<const int64_t> layers) {
   if (views_->promises().All().empty()) return absl::OkStatus();
   STOWAGE_ASSIGN_OR_RETURN(const std::vector<ObjectRecord> objects, table_->Objects(layers));
-  for (const ObjectRecord& object : objects)
-    if (views_->promises().Contains(object.number))
-      STOWAGE_RETURN_IF_ERROR(views_->KeepPromise(object));
+  for (const ObjectRecord& object : objects) {
+    if (!views_->promises().Contains(object.number)) continue;
+    // Whoever has made an image of it does not go by a listing.
+    STOWAGE_RETURN_IF_ERROR(expected_trees_.Forget(object.number));
+    STOWAGE_RETURN_IF_ERROR(views_->KeepPromise(object));
+  }
   return absl::OkStatus();
+}
+
+absl::Status LayerCatalog::CheckListing(const ObjectRecord& object) {
+  absl::Status as_listed = expected_trees_.Check(object, options_.store_directory);
+  if (!absl::IsDataLoss(as_listed)) return as_listed;
+  STOWAGE_ASSIGN_OR_RETURN(const bool provisional, table_->IsInProvisionalLayer(object.number));
+  if (provisional) return as_listed;
+  // What is left of an image that nothing holds any longer says nothing about others.
+  return expected_trees_.Forget(object.number);
 }
 
 void LayerCatalog::Promised(std::vector<int64_t> first) {

@@ -74,7 +74,11 @@ class LayerCatalog : public RemoteLayers {
   // made again so far.
   bool HasRoots(const LayerRecord& layer);
 
-  // All store paths of the layers are there, whole and with the recorded narHashes.
+  // Whether a store path that has come is as a provisional image that is held was told. Errors:
+  // DataLoss if it is not.
+  absl::Status CheckListing(const ObjectRecord& object);
+
+  // All store paths of the layers are there, whole and with the recorded narHashes, and looked at.
   absl::Status KeepPromises(absl::Span<const int64_t> layers);
 
   // Errors: NotFound naming the first store path or profile that is gone, which promised ones may

@@ -240,6 +240,15 @@ absl::StatusOr<std::vector<ObjectRecord>> LayerTable::Objects(absl::Span<const i
   return objects;
 }
 
+absl::StatusOr<bool> LayerTable::IsInProvisionalLayer(int64_t object) {
+  const absl::MutexLock lock(&mutex_);
+  STOWAGE_ASSIGN_OR_RETURN(
+      SqliteStatement query,
+      database_.Prepare("SELECT 1 FROM layer_objects JOIN layers ON id=layer_id WHERE "
+                        "object_number=?1 AND rooted=1 AND recorded_by=?2 LIMIT 1"));
+  return query.Bind(1, object).Bind(2, kProvisional).Step();
+}
+
 absl::StatusOr<ObjectRecord> LayerTable::HeldObject(int64_t number) {
   STOWAGE_ASSIGN_OR_RETURN(std::vector<ObjectRecord> objects, HeldObjects({number}));
   if (objects.empty())

@@ -75,6 +75,9 @@ class LayerTable {
   // Store paths of layers, sorted by base name, without duplicates.
   absl::StatusOr<std::vector<ObjectRecord>> Objects(absl::Span<const int64_t> layers);
 
+  // Whether a provisional layer with roots has the store path.
+  absl::StatusOr<bool> IsInProvisionalLayer(int64_t object);
+
   // One store path, if a layer with roots has it. Errors: NotFound.
   absl::StatusOr<ObjectRecord> HeldObject(int64_t number);
   // Those of the store paths that a layer with roots has.

@@ -267,7 +267,7 @@ absl::Status PathFetcher::Keep(const ObjectRecord& object, const Digest& nar_has
                      "--lazy to make it of what there is now"));
   const absl::ReaderMutexLock keep_collecting_away(&catalog_.collecting());
   STOWAGE_RETURN_IF_ERROR(catalog_.table().HeldObject(object.number).status());
-  STOWAGE_RETURN_IF_ERROR(catalog_.expected_trees().Check(object, catalog_.store_directory()));
+  STOWAGE_RETURN_IF_ERROR(catalog_.CheckListing(object));
   return catalog_.views().KeepPromise(object);
 }
 

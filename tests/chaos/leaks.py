@@ -28,6 +28,8 @@ def _disagreement(node):
                  ("roots of resolving", _names(f"{node.gc_roots}/resolving"), set())]
         known = [("profiles", texts("SELECT substr(diff_id, 8) FROM layers WHERE rooted=1 AND kind=1")),
                  ("profile_records", texts("SELECT substr(diff_id, 8) FROM layers WHERE kind=1")),
+                 ("expected_trees", texts("SELECT object_number FROM layer_objects JOIN layers ON id=layer_id "
+                                          "WHERE recorded_by='provisional'")),
                  ("promises", set()),
                  ("views", texts("SELECT number FROM views")),
                  ("overlay", {"current"}),

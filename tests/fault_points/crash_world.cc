@@ -38,6 +38,17 @@ Closure ThreePaths() {
   return closure;
 }
 
+ImageBuildRequest Request() {
+  return {ImageReference::Parse("nix/application").value(),
+          Sha256("cache key"),
+          "test",
+          "",
+          "",
+          {{RealisedPackage::Origin::kAsked, StorePath::FromBaseName(kApplication).value(), ""}},
+          ThreePaths(),
+          {}};
+}
+
 std::vector<std::string> Texts(SqliteDatabase& database, const std::string& sql) {
   std::vector<std::string> texts;
   auto query = database.Prepare(sql);
@@ -111,23 +122,24 @@ absl::Status CrashWorld::Open() {
   return absl::OkStatus();
 }
 
-absl::StatusOr<ImageRecord> CrashWorld::BuildImage() {
+ImageBuilderOptions CrashWorld::BuilderOptions() const {
   ImageBuilderOptions options;
   options.state_directory = directory_ + "/state";
   options.store_directory = store_.path();
   options.hold = absl::Hours(1);
   options.prepare_views = true;
-  ImageBuilder builder(options, *catalog_, *images_);
-  const ImageBuildRequest request = {
-      ImageReference::Parse("nix/application").value(),
-      Sha256("cache key"),
-      "test",
-      "",
-      "",
-      {{RealisedPackage::Origin::kAsked, StorePath::FromBaseName(kApplication).value(), ""}},
-      ThreePaths(),
-      {}};
-  return builder.Build(request, [](const ResolveProgress&) {});
+  return options;
+}
+
+absl::StatusOr<ImageRecord> CrashWorld::BuildImage() {
+  return ImageBuilder(BuilderOptions(), *catalog_, *images_)
+      .Build(Request(), [](const ResolveProgress&) {});
+}
+
+absl::StatusOr<ImageRecord> CrashWorld::MakeProvisional() {
+  STOWAGE_ASSIGN_OR_RETURN(Profile profile, ComposeProfile({store_.path(), {kApplication}}));
+  return ImageBuilder(BuilderOptions(), *catalog_, *images_)
+      .MakeProvisional(Request(), {std::move(profile), {{kLibrary, Sha256("listing")}}});
 }
 
 absl::StatusOr<std::vector<int64_t>> CrashWorld::ImageLayers() {
@@ -189,12 +201,16 @@ std::string CrashWorld::Unclaimed() {
     return "GC roots and the layers that claim them differ";
   const std::pair<const char*, std::vector<std::string>> known[] = {
       {"",
-       {"boot_id", "idmapped", "objects", "overlay", "profile_records", "profiles", "promises",
-        "snapshots", "stowage.db", "stowage.db-shm", "stowage.db-wal", "views"}},
+       {"boot_id", "expected_trees", "idmapped", "objects", "overlay", "profile_records",
+        "profiles", "promises", "snapshots", "stowage.db", "stowage.db-shm", "stowage.db-wal",
+        "views"}},
       {"/idmapped", {}},
       {"/profiles",
        Texts(database, "SELECT substr(diff_id, 8) FROM layers WHERE rooted=1 AND kind=1")},
       {"/profile_records", Texts(database, "SELECT substr(diff_id, 8) FROM layers WHERE kind=1")},
+      {"/expected_trees", Texts(database,
+                                "SELECT object_number FROM layer_objects JOIN layers ON "
+                                "id=layer_id WHERE recorded_by='provisional'")},
       {"/promises", Texts(database,
                           "SELECT object_number FROM layer_objects JOIN layers ON "
                           "id=layer_id WHERE rooted=1")},

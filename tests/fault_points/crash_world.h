@@ -27,6 +27,8 @@ class CrashWorld {
 
   // Makes the image of the three paths. Its layers are held for an hour.
   absl::StatusOr<ImageRecord> BuildImage();
+  // Replaces it by a provisional one.
+  absl::StatusOr<ImageRecord> MakeProvisional();
   // Holds it once more, for an hour, without needing its paths; and has what came since.
   absl::Status HoldLazily();
   absl::Status KeepPromises();
@@ -42,6 +44,7 @@ class CrashWorld {
   std::string Inconsistency();
 
  private:
+  ImageBuilderOptions BuilderOptions() const;
   std::string Unclaimed();
   absl::StatusOr<std::vector<int64_t>> ImageLayers();
 

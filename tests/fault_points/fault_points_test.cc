@@ -188,7 +188,15 @@ std::vector<Step> Steps() {
        [](World& world) { return world.KeepPromises(); },
        {},
        [](World& world) { world.BringLibraryBack(); }},
-      {"collect again", collect, {}, {}},
+      {"make a provisional image",
+       [](World& world) { return world.MakeProvisional().status(); },
+       {},
+       {}},
+      {"hold it lazily",
+       [](World& world) { return world.HoldLazily(); },
+       {},
+       [](World& world) { world.TakeLibraryAway(); }},
+      {"collect again", collect, {}, [](World& world) { world.BringLibraryBack(); }},
   };
 }
 

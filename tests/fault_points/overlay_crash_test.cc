@@ -31,7 +31,9 @@ absl::Status Live(const OverlayNode& node) {
   {
     STOWAGE_ASSIGN_OR_RETURN(const Views views, OverlayViews::Open(node.Options()));
     for (const int64_t number : {8, 9}) STOWAGE_RETURN_IF_ERROR(ShowTree(*views, number));
-    const auto wanted = []() -> absl::StatusOr<std::vector<int64_t>> { return std::vector<int64_t>{8}; };
+    const auto wanted = []() -> absl::StatusOr<std::vector<int64_t>> {
+      return std::vector<int64_t>{8};
+    };
     STOWAGE_RETURN_IF_ERROR(views->RemoveUnneeded(wanted, {}).status());
     views->Drain();
   }

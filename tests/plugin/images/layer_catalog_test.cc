@@ -354,5 +354,43 @@ TEST_CASE("LayerCatalog: with its promise kept a layer is one like others",
   CHECK(absl::IsNotFound(f.catalog->FindChain(Sha256("chain"), std::nullopt).status()));
 }
 
+TEST_CASE("LayerCatalog goes by a listing as long as a provisional image does",
+          "[plugin][layer_catalog]") {
+  Fixture f;
+  const ObjectRecord object = f.catalog->table().Objects({f.layer.id}).value().front();
+  LayerRecord provisional = f.layer;
+  provisional.content_key = Sha256("provisional");
+  provisional.diff_id = Sha256("made up");
+  provisional.recorded_by = kProvisional;
+  provisional.id = f.catalog->table().Record(provisional, {object}).value();
+  REQUIRE_OK(f.catalog->expected_trees().Expect(object.number, Sha256("a lie")));
+  REQUIRE_OK(f.catalog->table().SetRooted({provisional.id}, true));
+  CHECK(absl::IsDataLoss(f.catalog->CheckListing(object)));
+
+  SECTION("until nothing holds it") {
+    REQUIRE_OK(f.catalog->table().SetRooted({provisional.id}, false));
+  }
+  SECTION("until an image is made of the store path") {
+    REQUIRE_OK(f.catalog->views().Promise({object.number}));
+    REQUIRE_OK(f.catalog->KeepPromises({f.layer.id}));
+  }
+  REQUIRE_OK(f.catalog->CheckListing(object));
+  CHECK(ListDirectory(f.directory.Join("state/expected_trees"))->empty());
+}
+
+TEST_CASE("LayerCatalog gives nobody the bytes of a provisional layer", "[plugin][layer_catalog]") {
+  Fixture f;
+  LayerRecord provisional = f.layer;
+  provisional.content_key = Sha256("provisional");
+  provisional.diff_id = Sha256("made up");
+  provisional.recorded_by = kProvisional;
+  provisional.id = f.catalog->table().Record(provisional, {{0, kPath, Sha256("nar")}}).value();
+  REQUIRE_OK(f.catalog->table().SetRooted({provisional.id}, true));
+  CHECK(absl::IsNotFound(f.catalog->Archive(provisional.diff_id).status()));
+  CHECK(absl::IsUnavailable(f.catalog->CheckComplete({provisional.id})));
+  REQUIRE_OK(f.catalog->CheckComplete({f.layer.id}));
+  REQUIRE_OK(f.catalog->Archive(f.layer.diff_id));
+}
+
 }  // namespace
 }  // namespace stowage
