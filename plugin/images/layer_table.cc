@@ -140,8 +140,9 @@ absl::StatusOr<int64_t> LayerTable::Record(const LayerRecord& layer,
 
 absl::StatusOr<bool> LayerTable::AllHashed() {
   const absl::MutexLock lock(&mutex_);
-  STOWAGE_ASSIGN_OR_RETURN(SqliteStatement query,
-                           database_.Prepare("SELECT 1 FROM layers WHERE recorded_by!='' LIMIT 1"));
+  STOWAGE_ASSIGN_OR_RETURN(
+      SqliteStatement query,
+      database_.Prepare("SELECT 1 FROM layers WHERE recorded_by!='' AND rooted=1 LIMIT 1"));
   STOWAGE_ASSIGN_OR_RETURN(const bool found, query.Step());
   return !found;
 }

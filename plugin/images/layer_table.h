@@ -67,7 +67,7 @@ class LayerTable {
   // IDs. Errors: DataLoss if the layer was hashed here before, with another result.
   absl::StatusOr<SettledRecord> SettleRecord(int64_t layer, const Digest& diff_id,
                                              uint64_t size_bytes);
-  // Whether every layer was hashed here.
+  // Whether every layer with roots was hashed here.
   absl::StatusOr<bool> AllHashed();
   // Those with roots that another Stowage has recorded and that were not hashed here.
   absl::StatusOr<std::vector<LayerRecord>> LayersToHash();
